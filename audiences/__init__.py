@@ -1,0 +1,1 @@
+"""Who is there: profiles, devices, events, segments, consent. Imports nothing of ours."""

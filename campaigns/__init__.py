@@ -1,0 +1,1 @@
+"""What we say, and when: templates, campaigns, results. Imports delivery and audiences."""

@@ -1,0 +1,6 @@
+from delivery.models.credential import Credential, Hold
+from delivery.models.message import Arm, Message, Push
+from delivery.models.rules import Cap, SendingRules
+from delivery.models.wave import MessageClass, Wave
+
+__all__ = ["Arm", "Cap", "Credential", "Hold", "Message", "MessageClass", "Push", "SendingRules", "Wave"]
