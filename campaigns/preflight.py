@@ -1,0 +1,93 @@
+"""What blocks a launch, and what someone should know before it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Literal
+
+from audiences.segments import audience, language
+from campaigns import content
+from campaigns.models import Campaign
+from delivery.models import Credential
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """`field` is the campaign's field beside which it is shown; only errors block."""
+
+    severity: Literal["error", "warning"]
+    field: str
+    message: str
+
+
+def problems(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
+    """Everything that stands against launching this campaign now. About ten queries."""
+    return [
+        *_audience(campaign, now=now),
+        *_template(campaign),
+        *_measuring(campaign),
+        *_schedule(campaign, now=now),
+        *_gateway(),
+    ]
+
+
+def _audience(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
+    included = list(campaign.included.all())
+    if not included:
+        return [Problem("error", "included", "Choose whom it is for: at least one segment.")]
+    found = []
+    for segment in [*included, *campaign.excluded.all()]:
+        if segment.archived_at:
+            found.append(Problem("error", "included", f"The segment “{segment}” is archived. Choose another."))
+        try:
+            language.parse(segment.rule)
+        except language.InvalidRule as invalid:
+            found.append(Problem("error", "included", f"The segment “{segment}” is not valid: {invalid}"))
+    if not found and audience.count(campaign.included.all(), campaign.excluded.all(), now=now, at_most=1) == 0:
+        found.append(Problem("error", "included", "Nobody is in this audience now."))
+    return found
+
+
+def _template(campaign: Campaign) -> list[Problem]:
+    latest = campaign.template.latest()
+    if latest is None:
+        return [Problem("error", "template", "Publish the message template first.")]
+    found = [
+        Problem("error", "template", f"{problem.field}: {problem.message}")
+        for problem in content.check(latest.content())
+        if problem.severity == "error"
+    ]
+    if latest.content() != campaign.template.content():
+        found.append(
+            Problem("warning", "template", f"The template was edited since version {latest.number}, which will be sent.")
+        )
+    return found
+
+
+def _measuring(campaign: Campaign) -> list[Problem]:
+    found = []
+    if not campaign.goal_event:
+        found.append(Problem("error", "goal_event", "Name the event that you hope for, so that the report can tell."))
+    if campaign.control_percent == 0 and not campaign.control_reason.strip():
+        found.append(
+            Problem("error", "control_reason", "Without a control nothing can be proved: say why there is none.")
+        )
+    if campaign.topic is None and campaign.message_class != "transactional":
+        found.append(Problem("error", "topic", "Choose a topic, so that people can leave it without leaving all."))
+    return found
+
+
+def _schedule(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
+    if campaign.scheduled_at and campaign.scheduled_at < now - dt.timedelta(minutes=1):
+        return [Problem("error", "scheduled_at", "This time has passed. Choose a later one, or leave it empty for now.")]
+    return []
+
+
+def _gateway() -> list[Problem]:
+    credential = Credential.objects.filter(retired_at=None).order_by("pk").first()
+    if credential is None:
+        return [Problem("error", "", "Add a web push credential in Settings first.")]
+    if credential.paused_at:
+        return [Problem("warning", "", f"The credential “{credential}” is paused: {credential.pause_reason}")]
+    return []

@@ -1,0 +1,1 @@
+"""Read-only numbers: each is defined once, here."""

@@ -1,0 +1,29 @@
+"""What workers and the clock run: ids in, one call into the domain."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from campaigns import planner
+from campaigns.models import Campaign
+from delivery.models import Wave
+
+
+def open_due() -> None:
+    """Open the waves of campaigns whose time has come, and plan what is not planned yet. Safe to run twice."""
+    now = timezone.now()
+    for campaign in Campaign.objects.due(now):
+        planner.open_wave(campaign, now=now)
+    for wave in Wave.objects.filter(state=Wave.State.PLANNING, content_source="campaign").order_by("due_at", "pk"):
+        while planner.plan(wave, now=timezone.now()):
+            pass
+
+
+def close_finished() -> None:
+    """Campaigns whose waves are all over are over."""
+    for campaign in Campaign.objects.filter(state=Campaign.State.RUNNING):
+        waves = Wave.objects.filter(origin=campaign.origin)
+        if waves and all(wave.state in (Wave.State.FINISHED, Wave.State.STOPPED) for wave in waves):
+            Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.RUNNING).update(
+                state=Campaign.State.FINISHED, finished_at=timezone.now()
+            )
