@@ -70,12 +70,13 @@ def register(batch: Sequence[Registration], *, now: dt.datetime) -> list[Device]
         found = _lock_known(batch)
         devices: list[Device] = []
         owners: set[int] = set()
-        taken: dict[tuple[str, str], Device] = {}
+        taken: dict[tuple[str, str], Device] = {}  # by key or address: the same device again in this batch
         fresh: list[Device] = []
         doomed: set[int] = set()
         for one in batch:
             device = (
-                taken.get((one.gateway, one.address))
+                (taken.get(("key", one.key)) if one.key else None)
+                or taken.get((one.gateway, one.address))
                 or found.by_key(one.key)
                 or found.by_address(one.gateway, one.previous_address)
                 or found.by_address(one.gateway, one.address)
@@ -101,6 +102,8 @@ def register(batch: Sequence[Registration], *, now: dt.datetime) -> list[Device]
             device.quarantine_reason = ""
             owners.add(one.profile_id)
             taken[one.gateway, one.address] = device
+            if one.key:
+                taken["key", one.key] = device
             devices.append(device)
         raise_epochs(owners)
         renewed = {device.pk: device for device in devices if device.pk is not None}

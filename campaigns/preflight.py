@@ -60,7 +60,9 @@ def _template(campaign: Campaign) -> list[Problem]:
     ]
     if latest.content() != campaign.template.content():
         found.append(
-            Problem("warning", "template", f"The template was edited since version {latest.number}, which will be sent.")
+            Problem(
+                "warning", "template", f"The template was edited since version {latest.number}, which will be sent."
+            )
         )
     return found
 
@@ -80,7 +82,9 @@ def _measuring(campaign: Campaign) -> list[Problem]:
 
 def _schedule(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
     if campaign.scheduled_at and campaign.scheduled_at < now - dt.timedelta(minutes=1):
-        return [Problem("error", "scheduled_at", "This time has passed. Choose a later one, or leave it empty for now.")]
+        return [
+            Problem("error", "scheduled_at", "This time has passed. Choose a later one, or leave it empty for now.")
+        ]
     return []
 
 

@@ -51,7 +51,9 @@ class Campaign(models.Model):
         help_text="Who opted out of this topic does not get it.",
     )
     message_class = models.CharField(max_length=13, choices=MessageClass, default=MessageClass.PROMOTIONAL)
-    goal_event = models.TextField(blank=True, default="", help_text="What you hope they will do, such as Order Completed.")
+    goal_event = models.TextField(
+        blank=True, default="", help_text="What you hope they will do, such as Order Completed."
+    )
     goal_hours = models.PositiveIntegerField(
         default=168, validators=[MinValueValidator(1), MaxValueValidator(2160)], help_text="Within how many hours."
     )

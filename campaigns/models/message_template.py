@@ -17,15 +17,17 @@ class MessageContent(models.Model):
         NORMAL = "normal", "Normal"
         HIGH = "high", "High: even on low battery"
 
-    title = models.TextField(max_length=500, help_text="One short line. Use {{ profile.first_name | default: 'there' }}.")
+    title = models.TextField(
+        max_length=500, help_text="One short line. Use {{ profile.first_name | default: 'there' }}."
+    )
     body = models.TextField(max_length=4000, blank=True, default="", help_text="One or two sentences.")
     url = models.TextField(max_length=2000, blank=True, default="", help_text="The page that a click opens, https://…")
     image = models.TextField(max_length=2000, blank=True, default="", help_text="A large picture, https://…")
     icon = models.TextField(max_length=2000, blank=True, default="", help_text="A small square picture, https://…")
-    badge = models.TextField(max_length=2000, blank=True, default="", help_text="A one-colour picture for the status bar.")
-    actions = models.JSONField(
-        default=list, blank=True, help_text="Up to two buttons: a list of {title, url}."
+    badge = models.TextField(
+        max_length=2000, blank=True, default="", help_text="A one-colour picture for the status bar."
     )
+    actions = models.JSONField(default=list, blank=True, help_text="Up to two buttons: a list of {title, url}.")
     collapse = models.CharField(
         max_length=32, blank=True, default="", help_text="A newer message with the same key replaces the older one."
     )

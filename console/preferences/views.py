@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 
-from csp.decorators import csp_replace
+from csp.decorators import csp
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -43,7 +43,7 @@ def private(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
         response["X-Robots-Tag"] = "noindex"
         return response
 
-    return csp_replace(STRICT)(wrapped)
+    return csp(STRICT)(wrapped)
 
 
 @private

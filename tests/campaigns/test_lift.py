@@ -1,6 +1,7 @@
 """The numbers of a comparison, against values computed elsewhere."""
 
 import pytest
+
 from campaigns.results.lift import Counts, compare, guardrail, lift_of, sample_ratio
 from campaigns.results.power import control_needed, smallest_lift
 

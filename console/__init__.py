@@ -1,0 +1,1 @@
+"""The face: the Django project and every surface that a person or a program touches."""

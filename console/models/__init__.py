@@ -1,0 +1,3 @@
+from console.models.heartbeat import Heartbeat
+
+__all__ = ["Heartbeat"]

@@ -1,0 +1,208 @@
+"""All settings. Runs with an empty environment: PostgreSQL and Redis are then started from the data folder.
+
+Each variable is explained in docs/settings.md.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from console import embedded, environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Where everything that must survive a restart lies: databases, keys, demo.json.
+HEED_DATA = embedded.data_folder(environment.text("HEED_DATA", ""), BASE_DIR)
+
+# Shows stack traces to everyone: for development only.
+DEBUG = environment.switch("DEBUG")
+
+# The port of the web server, and the address under which people and apps reach it.
+PORT = int(environment.number("PORT", 8000, least=1, most=65535))
+HEED_BASE_URL = environment.origin("HEED_BASE_URL", environment.text("HEED_BASE_URL", f"http://localhost:{PORT}"))
+IS_SECURE = HEED_BASE_URL.startswith("https://")
+
+# Signs sessions; made once in the data folder where it is not given.
+SECRET_KEY = environment.kept_secret("SECRET_KEY", HEED_DATA / "secret_key")
+
+# Seals secrets at rest and signs links and receipts: `id:hex` pairs, the newest first.
+HEED_KEK = environment.keys("HEED_KEK", HEED_DATA / "kek")
+
+# Host names under which the site answers, beside that of HEED_BASE_URL.
+ALLOWED_HOSTS = [
+    "localhost",
+    "127.0.0.1",
+    "[::1]",
+    HEED_BASE_URL.split("://")[1].rpartition(":")[0] or HEED_BASE_URL.split("://")[1],
+    HEED_BASE_URL.split("://")[1].partition(":")[0],
+    *environment.names("HEED_ALLOWED_HOSTS"),
+]
+CSRF_TRUSTED_ORIGINS = [HEED_BASE_URL]
+
+# Sites whose pages may call the tracking API, beside our own.
+HEED_CORS_ORIGINS = environment.origins("HEED_CORS_ORIGINS")
+
+# Further push services, such as one of your own: exempt from the public-address and https rules.
+HEED_PUSH_ORIGINS = environment.origins("HEED_PUSH_ORIGINS")
+
+# How many worker processes send, and how each of them works.
+HEED_WORKERS = int(environment.number("HEED_WORKERS", 2, least=0, most=64))
+# Pushes whose intent is committed together: at most so many are in doubt when a worker dies.
+HEED_MICRO_BATCH = int(environment.number("HEED_MICRO_BATCH", 64, least=1, most=1000))
+# How long a worker owns what it claimed, in seconds of the database's clock.
+HEED_LEASE_SECONDS = environment.number("HEED_LEASE_SECONDS", 30, least=1, most=600)
+# Scales the durations of delivery (backoff, sweeping); drills run them faster.
+HEED_TIME_SCALE = environment.number("HEED_TIME_SCALE", 1, least=0.001, most=10)
+
+# The race tests' named stops in the worker; never on in production.
+HEED_CHECKPOINTS = environment.switch("HEED_CHECKPOINTS")
+
+# How many proxies of yours stand in front: the client's address is taken from X-Forwarded-For, counted from the end.
+HEED_PROXIES = int(environment.number("HEED_PROXIES", 0, least=0, most=10))
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.humanize",
+    "django_rq",
+    "rest_framework",
+    "django_filters",
+    "csp",
+    "audiences",
+    "delivery",
+    "campaigns",
+    "console",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "console.urls"
+WSGI_APPLICATION = "console.wsgi.application"
+APPEND_SLASH = False
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# PostgreSQL 15+. Without a URL: the embedded one, which `manage.py up` starts in the data folder.
+DATABASES = {
+    "default": environment.database(environment.text("DATABASE_URL", embedded.database_url(HEED_DATA)))
+    | {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
+}
+# A request or job that stays in a transaction without working must not hold rows for ever.
+DATABASES["default"]["OPTIONS"] = {
+    "options": "-c idle_in_transaction_session_timeout=60000",
+    **DATABASES["default"]["OPTIONS"],  # type: ignore[dict-item]
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis 6.2+ or Valkey. It is disposable: hints and rate limits only.
+REDIS_URL = environment.text("REDIS_URL", embedded.redis_url(HEED_DATA))
+RQ_QUEUES = {
+    "deliver": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"},
+}
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = HEED_DATA / "static"
+STATICFILES_FINDERS = [
+    "django.contrib.staticfiles.finders.AppDirectoriesFinder",
+    "console.plotly_finder.PlotlyFinder",
+]
+# `manage.py up` collects and hashes them; until then (tests, development) they are served as they lie.
+IS_COLLECTED = (STATIC_ROOT / "staticfiles.json").exists() and not DEBUG
+WHITENOISE_USE_FINDERS = WHITENOISE_AUTOREFRESH = not IS_COLLECTED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IS_COLLECTED or "collectstatic" in sys.argv
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# Sign-in: sessions of 12 hours, strong hashes, the common lists of bad passwords.
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.ScryptPasswordHasher"]
+LOGIN_URL = "/console/login/"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_SECURE
+SESSION_COOKIE_NAME = "__Host-heed-session" if IS_SECURE else "heed-session"
+CSRF_COOKIE_NAME = "__Host-heed-csrf" if IS_SECURE else "heed-csrf"
+SECURE_HSTS_SECONDS = 31_536_000 if IS_SECURE else 0
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if environment.text("HEED_PROXIES", "0") != "0" else None
+X_FRAME_OPTIONS = "DENY"
+
+# The console's policy: Alpine needs eval, unfold inline styles. Public pages set a stricter one (no inline, no eval).
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "script-src": ["'self'", "'unsafe-eval'"],
+        "style-src": ["'self'", "'unsafe-inline'"],
+        "img-src": ["'self'", "data:", "https:"],
+        "connect-src": ["'self'"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
+
+# The tracking API reads bodies itself, up to its own limits.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
+
+REST_FRAMEWORK = {
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "UNAUTHENTICATED_USER": None,
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("HEED_LOG_LEVEL", "INFO")},
+    "loggers": {"rq.worker": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+}

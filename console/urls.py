@@ -1,0 +1,14 @@
+"""Every address of the site. Public pages first, then the programs' interfaces, then the console."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from console.health import healthz
+
+urlpatterns = [
+    path("healthz", healthz, name="healthz"),
+    path("", RedirectView.as_view(url="/console/"), name="root"),
+    path("", include("console.preferences.urls")),
+]

@@ -1,0 +1,69 @@
+"""What upper layers register with us: who renders the messages of a wave.
+
+A wave names its content source; the source turns a batch of messages into what is pushed, with today's facts.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from delivery.models import Wave
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """One message to be rendered: for whom, on which device, and what triggered it (None for a broadcast)."""
+
+    message_id: int
+    profile_id: int
+    data: Mapping[str, Any] | None = None
+    device: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """What is pushed. `fields`: title, body, and url, image, icon, badge, actions, tag, data where there are any."""
+
+    fields: Mapping[str, Any]
+    ttl_seconds: int
+    urgency: str = "normal"
+    collapse: str = ""
+    used_fallback: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unrenderable:
+    """Gate 16's "no": a reason code and a line that says what is wrong."""
+
+    reason: str
+    detail: str
+
+
+class ContentSource(Protocol):
+    """Renders the messages of one wave, a batch at a time."""
+
+    def render(self, wave: Wave, batch: Sequence[Rendering], *, now: dt.datetime) -> list[Rendered | Unrenderable]:
+        """One result for each of the batch, in its order; a handful of queries, whatever the batch's size."""
+        ...
+
+
+_sources: dict[str, ContentSource] = {}
+
+
+class UnknownSource(LookupError):
+    """A wave names a content source that nobody registered."""
+
+
+def register(name: str, source: ContentSource) -> None:
+    """Called once by an upper layer when the site starts."""
+    _sources[name] = source
+
+
+def source_named(name: str) -> ContentSource:
+    try:
+        return _sources[name]
+    except KeyError:
+        raise UnknownSource(f"No content source is registered under {name!r}.") from None

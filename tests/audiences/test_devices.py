@@ -1,0 +1,90 @@
+"""The life of a device: registered, moved, logged out, declared dead."""
+
+import pytest
+
+from audiences import devices
+from audiences.devices import Registration
+from audiences.models import Device, Permission, Standing
+from tests import make
+
+pytestmark = pytest.mark.django_db
+ENDPOINT = "https://fcm.googleapis.com/fcm/send/"
+
+
+def registration(owner, address="a", **values):
+    return Registration(profile_id=owner.pk, gateway="webpush", address=ENDPOINT + address, **values)
+
+
+def test_registering_twice_makes_one_device(now):
+    owner = make.profile()
+    first = devices.register([registration(owner, key="k")], now=now)[0]
+    again = devices.register([registration(owner, key="k")], now=now)[0]
+    assert first.pk == again.pk
+    assert Device.objects.count() == 1
+
+
+def test_a_new_address_stays_the_same_device(now):
+    owner = make.profile()
+    device = devices.register([registration(owner, "old", key="k")], now=now)[0]
+    devices.register([registration(owner, "new", previous_address=ENDPOINT + "old")], now=now)
+    device.refresh_from_db()
+    assert device.address == ENDPOINT + "new"
+    assert device.key == "k"
+
+
+def test_a_cleared_browser_with_the_same_address_keeps_one_live_row(now):
+    owner = make.profile()
+    devices.register([registration(owner, "a", key="one"), registration(owner, "b", key="two")], now=now)
+    devices.register([registration(owner, "b", key="one")], now=now)
+    assert [d.key for d in Device.objects.live()] == ["one"]
+    assert Device.objects.count() == 2
+
+
+def test_a_shared_device_goes_to_who_logs_in_and_both_epochs_rise(now):
+    first, second = make.profile(), make.profile()
+    devices.register([registration(first, key="k")], now=now)
+    devices.register([registration(second, key="k")], now=now)
+    assert Device.objects.get().profile == second
+    assert Standing.objects.get(profile=first).epoch == 2
+    assert Standing.objects.get(profile=second).epoch == 1
+
+
+def test_logging_out_detaches_and_logging_in_attaches_again(now):
+    owner = make.profile()
+    devices.register([registration(owner, key="k")], now=now)
+    assert devices.detach(keys=["k"], now=now) == 1
+    assert not Device.objects.live().exists()
+    devices.register([registration(owner, key="k")], now=now)
+    assert Device.objects.live().exists()
+
+
+def test_a_dead_address_is_kept_with_its_reason_and_revived_by_registering(now):
+    owner = make.profile()
+    device = devices.register([registration(owner, key="k")], now=now)[0]
+    devices.quarantine([device.pk], reason="gone", now=now)
+    device.refresh_from_db()
+    assert (device.quarantine_reason, device.quarantined_at) == ("gone", now)
+    devices.register([registration(owner, key="k")], now=now)
+    assert Device.objects.live().exists()
+
+
+def test_a_denied_permission_is_no_live_device(now):
+    owner = make.profile()
+    devices.register([registration(owner, key="k")], now=now)
+    devices.set_permission(Permission.DENIED, keys=["k"])
+    assert not Device.objects.live().exists()
+    assert Standing.objects.get(profile=owner).epoch == 2
+
+
+def test_two_registrations_of_one_device_in_a_batch_are_one_device(now):
+    owner = make.profile()
+    devices.register([registration(owner, "a", key="k"), registration(owner, "b", key="k")], now=now)
+    assert [d.address for d in Device.objects.all()] == [ENDPOINT + "b"]
+
+
+def test_a_batch_costs_a_fixed_number_of_queries(now, django_assert_max_num_queries):
+    owners = [make.profile() for _ in range(40)]
+    batch = [registration(owner, str(i), key=str(i)) for i, owner in enumerate(owners)]
+    devices.register(batch[:20], now=now)
+    with django_assert_max_num_queries(8):
+        devices.register(batch, now=now)

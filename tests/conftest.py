@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+
+from audiences.partitions import _known, ensure_months
+
+NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def now() -> dt.datetime:
+    """The one instant that most tests happen at: a Tuesday noon, UTC."""
+    return NOW
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: Any, django_db_blocker: Any) -> None:
+    """The months around the tests' instants and around today have their partitions."""
+    with django_db_blocker.unblock():
+        _known.clear()
+        for middle in (NOW, dt.datetime.now(dt.UTC)):
+            days = [middle.date() + dt.timedelta(days=30 * months) for months in range(-4, 4)]
+            for table in ("audiences_event", "delivery_message", "delivery_push"):
+                ensure_months(table, days)
+
+
+@pytest.fixture
+def redis_server() -> Iterator[redis.Redis]:
+    """The session's Redis, flushed."""
+    client = redis.Redis.from_url(settings.REDIS_URL)
+    client.flushdb()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def process_environment() -> dict[str, str]:
+    """The environment for a real process of ours that works on the test's database and Redis."""
+    parts = connection.settings_dict
+    host, name = parts["HOST"], parts["NAME"]
+    user = parts["USER"] + (f":{parts['PASSWORD']}" if parts["PASSWORD"] else "")
+    url = (
+        f"postgresql://{user}@/{name}?host={host}"
+        if host.startswith("/")
+        else (f"postgresql://{user}@{host}:{parts['PORT'] or 5432}/{name}")
+    )
+    return os.environ | {
+        "DATABASE_URL": url,
+        "REDIS_URL": settings.REDIS_URL,
+        "HEED_DATA": str(settings.HEED_DATA),
+        "DJANGO_SETTINGS_MODULE": "console.settings",
+    }

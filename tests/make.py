@@ -1,0 +1,157 @@
+"""Object makers: each makes one ordinary thing, with what the test cares about given by name."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+from typing import Any
+
+from audiences.models import Device, Event, Identifier, Profile, Segment, Source, Standing, Topic
+from audiences.sealing import seal
+from campaigns.models import Campaign, MessageTemplate, TemplateVersion
+from delivery.models import Arm, Credential, Message, Wave
+from tests.conftest import NOW
+
+_number = itertools.count(1)
+
+
+def profile(external_id: str | None = None, *, attributes: dict[str, Any] | None = None, **values: Any) -> Profile:
+    """A profile with its standing and its identifier."""
+    external_id = external_id or f"person-{next(_number)}"
+    made = Profile.objects.create(
+        external_id=external_id,
+        attributes=attributes or {},
+        **{"created_at": NOW - dt.timedelta(days=90), "last_seen_at": NOW, **values},
+    )
+    Standing.objects.create(profile=made)
+    Identifier.objects.create(kind="user", value=external_id, profile=made)
+    return made
+
+
+def anonymous(anonymous_id: str | None = None, **values: Any) -> Profile:
+    """A visitor who is not known yet."""
+    anonymous_id = anonymous_id or f"visitor-{next(_number)}"
+    made = Profile.objects.create(**{"created_at": NOW, "last_seen_at": NOW, **values})
+    Standing.objects.create(profile=made)
+    Identifier.objects.create(kind="anonymous", value=anonymous_id, profile=made)
+    return made
+
+
+def device(owner: Profile, *, address: str | None = None, **values: Any) -> Device:
+    """A live web push device; give p256dh and auth where something is really encrypted for it."""
+    return Device.objects.create(
+        profile=owner,
+        gateway="webpush",
+        address=address or f"https://fcm.googleapis.com/fcm/send/{next(_number)}",
+        **{"created_at": NOW, "registered_at": NOW, "last_seen_at": NOW, "platform": "web", **values},
+    )
+
+
+def event(owner: Profile, name: str, *, at: dt.datetime = NOW, **properties: Any) -> Event:
+    return Event.objects.create(
+        profile=owner,
+        name=name,
+        occurred_at=at,
+        received_at=at,
+        properties=properties,
+        message_id=f"made-{next(_number)}",
+    )
+
+
+def topic(key: str = "", **values: Any) -> Topic:
+    key = key or f"topic-{next(_number)}"
+    return Topic.objects.create(key=key, **{"name": key.replace("-", " ").capitalize(), **values})
+
+
+def segment(rule: dict[str, Any], name: str = "") -> Segment:
+    return Segment.objects.create(name=name or f"Segment {next(_number)}", rule=rule)
+
+
+def source(kind: str = "server", *, key: str = "", **values: Any) -> Source:
+    """A source whose write key is `key`."""
+    from hashlib import sha256
+
+    key = key or f"key-{next(_number)}"
+    return Source.objects.create(
+        name=f"Source {next(_number)}",
+        kind=kind,
+        write_key=None if kind == "server" else key,
+        write_key_hash=sha256(key.encode()).hexdigest(),
+        key_hint=key[:6],
+        identity_secret=seal(b"identity secret", purpose="identity"),
+        **values,
+    )
+
+
+def template(**values: Any) -> MessageTemplate:
+    return MessageTemplate.objects.create(
+        **{"name": f"Template {next(_number)}", "title": "Hello", "body": "We have news.", **values}
+    )
+
+
+def version(of: MessageTemplate | None = None, **values: Any) -> TemplateVersion:
+    """The published form of a template."""
+    of = of or template(**values)
+    return TemplateVersion.objects.create(template=of, number=1, published_at=NOW, **of.content())
+
+
+def campaign(**values: Any) -> Campaign:
+    if "template" not in values:
+        values["template"] = version().template
+    return Campaign.objects.create(
+        **{"name": f"Campaign {next(_number)}", "goal_event": "Order Completed", "topic": topic(), **values}
+    )
+
+
+def credential(**values: Any) -> Credential:
+    """A web push credential with a real key pair."""
+    from base64 import urlsafe_b64encode
+
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+    from py_vapid import Vapid02
+
+    vapid = Vapid02()
+    vapid.generate_keys()
+    point = vapid.public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    return Credential.objects.create(
+        **{
+            "name": f"Credential {next(_number)}",
+            "public_key": urlsafe_b64encode(point).rstrip(b"=").decode(),
+            "secret": seal(vapid.private_pem(), purpose="credential"),
+            "subject": "mailto:push@example.com",
+            **values,
+        }
+    )
+
+
+def wave(**values: Any) -> Wave:
+    """A running wave that is due now; its content source is "campaign" unless said otherwise."""
+    return Wave.objects.create(
+        **{
+            "origin": f"test:{next(_number)}",
+            "occurrence": "once",
+            "wave_on": NOW.date(),
+            "state": Wave.State.RUNNING,
+            "content_source": "campaign",
+            "due_at": NOW,
+            "expires_at": NOW + dt.timedelta(days=1),
+            "planned_at": NOW,
+            "created_at": NOW,
+            **values,
+        }
+    )
+
+
+def message(of: Wave, to: Profile, **values: Any) -> Message:
+    return Message.objects.create(
+        **{
+            "wave": of,
+            "wave_on": of.wave_on,
+            "profile": to,
+            "arm": Arm.TOLD,
+            "due_at": of.due_at,
+            "planned_at": of.created_at,
+            "planned_epoch": to.standing.epoch,
+            **values,
+        }
+    )
