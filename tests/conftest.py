@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import redis
-from django.conf import settings
+from django.conf import settings as site
 from django.db import connection
+
+from tests.gateways.webpush import PushService
 
 from audiences.partitions import _known, ensure_months
 
@@ -35,7 +37,7 @@ def django_db_setup(django_db_setup: Any, django_db_blocker: Any) -> None:
 @pytest.fixture
 def redis_server() -> Iterator[redis.Redis]:
     """The session's Redis, flushed."""
-    client = redis.Redis.from_url(settings.REDIS_URL)
+    client = redis.Redis.from_url(site.REDIS_URL)
     client.flushdb()
     yield client
     client.close()
@@ -54,7 +56,23 @@ def process_environment() -> dict[str, str]:
     )
     return os.environ | {
         "DATABASE_URL": url,
-        "REDIS_URL": settings.REDIS_URL,
-        "HEED_DATA": str(settings.HEED_DATA),
+        "REDIS_URL": site.REDIS_URL,
+        "HEED_DATA": str(site.HEED_DATA),
+        "HEED_PUSH_ORIGINS": ",".join(site.HEED_PUSH_ORIGINS),
         "DJANGO_SETTINGS_MODULE": "console.settings",
     }
+
+
+@pytest.fixture
+def push_service(tmp_path: Any, settings: Any) -> Iterator[PushService]:
+    """A scripted push service in a process of its own, whose origin the site is told of."""
+    service = PushService(tmp_path / "pushes.log")
+    settings.HEED_PUSH_ORIGINS = (service.origin,)
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def real_now() -> dt.datetime:
+    """The real time, for what a real server checks."""
+    return dt.datetime.now(dt.UTC)

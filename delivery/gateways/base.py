@@ -1,0 +1,62 @@
+"""What every gateway is: a batch of pushes in, an outcome for each out."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Action(StrEnum):
+    """What an answer means for us. The table that assigns them is outcomes.py."""
+
+    SENT = "sent"
+    DROP = "drop"  # the address is dead: quarantine the device
+    RETRY = "retry"  # nothing arrived, or the gateway asks to come back
+    HOLD = "hold"  # the whole origin asks to be left alone for a while
+    PAUSE = "pause"  # our configuration is refused: nothing more until someone looks
+    RESUBSCRIBE = "resubscribe"  # this one subscription belongs to another key
+    FIX = "fix"  # this message is wrong: trying again changes nothing
+    UNKNOWN = "unknown"  # it may have arrived
+    NOT_BEGUN = "not_begun"  # we never tried
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a gateway made of one push. `wait` is in seconds, where the gateway or the table asks for a pause."""
+
+    action: Action
+    reason: str = ""
+    status: str = ""
+    detail: str = ""
+    wait: float | None = None
+    reference: str = ""
+    ttl_granted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One push, ready to go: to which device, with what, and for how long it is good."""
+
+    address: str
+    p256dh: str
+    auth: str
+    sender_key: str
+    payload: Mapping[str, Any]
+    ttl_seconds: int
+    urgency: str = "normal"
+    collapse: str = ""
+
+
+class Gateway(Protocol):
+    """Sends. Holds connections for the life of its process."""
+
+    def send(self, letters: Sequence[Letter], *, now: dt.datetime, until: float | None = None) -> list[Outcome]:
+        """One outcome for each letter, in order. `until`: a moment of time.monotonic() after which none may begin."""
+        ...
+
+    def origin(self, letter: Letter) -> str:
+        """What is held, paused or broken together: a push service's origin, a project."""
+        ...
