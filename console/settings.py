@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from console import embedded, environment
+from console.theme import UNFOLD as UNFOLD  # how the console looks, and its menu
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

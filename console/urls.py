@@ -5,10 +5,14 @@ from __future__ import annotations
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from console.admin.site import site
 from console.health import healthz
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", RedirectView.as_view(url="/console/"), name="root"),
     path("", include("console.preferences.urls")),
+    path("console/", site.urls),
 ]
+
+handler500 = "console.errors.server_error"

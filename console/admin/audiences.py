@@ -1,0 +1,228 @@
+"""Who is there: profiles, segments, topics and sources in the console."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+
+from audiences.models import Profile, Segment, Source, Topic
+from console import profile_pages
+from console.admin.site import ConsoleModelAdmin, own_editor, render_page, site
+
+
+@admin.register(Profile, site=site)
+class ProfileAdmin(ConsoleModelAdmin):
+    """Looked up by id, name or e-mail; never edited by hand: attributes come from your systems."""
+
+    address = "profiles"
+    plural = "Profiles"
+    singular = "profile"
+    empty_title = "Nobody has been seen yet"
+    empty_text = (
+        "Profiles appear by themselves when your site, app or server sends its first call. "
+        "Make a source under Settings, Sources and keys, and follow the guide beside it."
+    )
+    list_display = ("person", "external_id", "email", "zone", "last_seen_at", "kind")
+    list_display_links = ("person",)
+    search_fields = ("external_id",)
+    search_help_text = "The beginning of an id, a name or an e-mail address"
+    ordering = ("-last_seen_at", "-pk")
+    sortable_by = ()
+    # Counting a million rows for a page number helps nobody.
+    paginator = InfinitePaginator
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Profile]:
+        return super().get_queryset(request).standing_alone()
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Profile], search_term: str
+    ) -> tuple[QuerySet[Profile], bool]:
+        words = search_term.strip()
+        if not words:
+            return queryset, False
+        first, _, last = words.partition(" ")
+        found = (
+            Q(external_id__startswith=words)
+            | Q(attributes__email__istartswith=words)
+            | Q(attributes__name__istartswith=words)
+            | Q(attributes__first_name__istartswith=first, attributes__last_name__istartswith=last)
+        )
+        if not last:
+            found |= Q(attributes__last_name__istartswith=words)
+        return queryset.filter(found), False
+
+    @display(description="Person")
+    def person(self, profile: Profile) -> str:
+        return profile.name
+
+    @display(description="E-mail")
+    def email(self, profile: Profile) -> str:
+        return str(profile.attributes.get("email") or "–")
+
+    @display(description="", label={"simulated": "warning", "anonymous": "info"})
+    def kind(self, profile: Profile) -> str | None:
+        if profile.simulated:
+            return "simulated"
+        return None if profile.external_id else "anonymous"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Profile | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Profile | None = None) -> bool:
+        return False
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return profile_pages.profile(request, object_id)
+
+
+@admin.register(Segment, site=site)
+class SegmentAdmin(ConsoleModelAdmin):
+    """The list; rules are made in the builder."""
+
+    address = "segments"
+    plural = "Segments"
+    singular = "segment"
+    empty_title = "No segment yet"
+    empty_text = (
+        "A segment is a saved rule, such as “added to the cart and did not buy within two days”. "
+        "Campaigns choose their audience from segments."
+    )
+    list_display = ("name", "description", "state", "updated_at")
+    search_fields = ("name", "description")
+    ordering = ("name",)
+    sortable_by = ("name", "updated_at")
+    fields = ("name", "description", "rule")
+
+    @display(description="State", label={"archived": "info", "in use": "success"})
+    def state(self, segment: Segment) -> str:
+        return "archived" if segment.archived_at else "in use"
+
+    def has_delete_permission(self, request: HttpRequest, obj: Segment | None = None) -> bool:
+        return False
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return own_editor("segment_new") or super().add_view(request, form_url, extra_context)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        builder = own_editor("segment_edit", object_id)
+        return builder or super().change_view(request, object_id, form_url, extra_context)
+
+
+@admin.register(Topic, site=site)
+class TopicAdmin(ConsoleModelAdmin):
+    address = "settings/topics"
+    plural = "Topics"
+    singular = "topic"
+    empty_title = "No topic yet"
+    empty_text = (
+        "A topic is something people can follow or leave, such as “Price drops”. "
+        "With topics, somebody who has had enough of one thing does not have to leave everything."
+    )
+    list_display = ("name", "key", "default_on", "position", "archived")
+    ordering = ("position", "name")
+    sortable_by = ()
+    fields = ("name", "key", "description", "default_on", "position", "archived_at")
+    prepopulated_fields = {"key": ("name",)}
+
+    @display(description="State", label={"archived": "info", "open": "success"})
+    def archived(self, topic: Topic) -> str:
+        return "archived" if topic.archived_at else "open"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Topic | None = None) -> tuple[str, ...]:
+        # Programs and the ledger speak of a topic by its key.
+        return ("key",) if obj else ()
+
+    def get_prepopulated_fields(self, request: HttpRequest, obj: Topic | None = None) -> dict[str, Any]:
+        return {} if obj else {"key": ("name",)}
+
+    def has_delete_permission(self, request: HttpRequest, obj: Topic | None = None) -> bool:
+        return False
+
+
+class NewSourceForm(forms.ModelForm):
+    class Meta:
+        model = Source
+        fields = ("name", "kind")
+        widgets = {"name": UnfoldAdminTextInputWidget(), "kind": UnfoldAdminSelectWidget()}
+        help_texts = {
+            "name": "What sends the calls, such as “Web shop” or “Order system”.",
+            "kind": "A server's key is secret and is shown once. A website's or app's key is public by nature: "
+            "it may report what its own visitor does, and nothing about anyone else.",
+        }
+
+
+@admin.register(Source, site=site)
+class SourceAdmin(ConsoleModelAdmin):
+    address = "settings/sources"
+    plural = "Sources and keys"
+    singular = "source"
+    empty_title = "Nothing sends data yet"
+    empty_text = "Make a source for your website, app or server. It gets a key; with it, profiles and events come in."
+    list_display = ("name", "kind", "key", "last_used_at", "unproven_calls", "state")
+    ordering = ("name",)
+    sortable_by = ()
+    _new_keys: WeakKeyDictionary[HttpRequest, str] = WeakKeyDictionary()
+
+    @display(description="Key")
+    def key(self, source: Source) -> str:
+        return source.write_key or f"{source.key_hint}…"
+
+    @display(description="State", label={"revoked": "danger", "open": "success"})
+    def state(self, source: Source) -> str:
+        return "revoked" if source.revoked_at else "open"
+
+    def get_form(self, request: HttpRequest, obj: Source | None = None, change: bool = False, **kwargs: Any) -> Any:
+        if obj is None:
+            kwargs["form"] = NewSourceForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Source | None = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("name", "kind")
+        return ("name", "kind", "key", "requires_proof", "unproven_calls", "last_used_at", "revoked_at")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> tuple[str, ...]:
+        return ("kind", "key", "unproven_calls", "last_used_at") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Source | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Source, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        from audiences.sources import create_source
+
+        made, self._new_keys[request] = create_source(obj.name, obj.kind)
+        obj.pk = made.pk
+        obj.refresh_from_db()
+
+    def response_add(self, request: HttpRequest, obj: Source, post_url_continue: str | None = None) -> HttpResponse:
+        """The answer to the POST itself shows the key: it is kept nowhere, not even in the session."""
+        return render_page(
+            request,
+            "console/source_key.html",
+            title=f"Key of {obj.name}",
+            crumbs=[(self.plural, self.list_address()), (obj.name, self.address_of(obj))],
+            source=obj,
+            key=self._new_keys.pop(request),
+            base_url=settings.HEED_BASE_URL,
+        )

@@ -1,0 +1,166 @@
+"""How it gets there: sending rules, caps and push credentials in the console."""
+
+from __future__ import annotations
+
+from typing import Any
+from zoneinfo import available_timezones
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.decorators import display
+
+from console.admin.site import ConsoleModelAdmin, site
+from delivery.credentials import create_credential
+from delivery.models import Cap, Credential, SendingRules
+
+
+class SendingRulesForm(forms.ModelForm):
+    def clean_default_zone(self) -> str:
+        zone = str(self.cleaned_data["default_zone"]).strip()
+        if zone not in available_timezones():
+            raise ValidationError("Write it as in Europe/Berlin or America/New_York; for none in particular, UTC.")
+        return zone
+
+    def clean_global_holdout_percent(self) -> Any:
+        percent = self.cleaned_data["global_holdout_percent"]
+        if not 0 <= percent <= 50:
+            raise ValidationError("Give a share from 0 to 50 percent.")
+        return percent
+
+
+@admin.register(SendingRules, site=site)
+class SendingRulesAdmin(ConsoleModelAdmin):
+    """One row, so its list is its form."""
+
+    address = "settings/rules"
+    plural = "Sending rules"
+    singular = "sending rules"
+    form = SendingRulesForm
+    fieldsets = (
+        ("Your site", {"fields": ("site_name", "default_zone")}),
+        (
+            "When not to disturb",
+            {
+                "fields": (("quiet_from", "quiet_until"), "quiet_binds_transactional", "cool_down_minutes"),
+                "description": "Messages that fall into quiet hours wait until they end, by each person's own clock.",
+            },
+        ),
+        ("Measuring the whole", {"fields": ("global_holdout_percent",)}),
+    )
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return HttpResponseRedirect(reverse("console:delivery_sendingrules_change", args=[1]))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if object_id == "1" and self.has_view_permission(request):
+            SendingRules.objects.get_or_create(pk=1)
+        crumbs = [(self.plural, "")]
+        return super().change_view(request, object_id, form_url, {"crumbs": crumbs, **(extra_context or {})})
+
+    def response_change(self, request: HttpRequest, obj: SendingRules) -> HttpResponse:
+        self.message_user(request, "Saved. The next message obeys it.")
+        return HttpResponseRedirect(self.address_of(obj))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: SendingRules | None = None) -> bool:
+        return False
+
+
+@admin.register(Cap, site=site)
+class CapAdmin(ConsoleModelAdmin):
+    address = "settings/caps"
+    plural = "Caps"
+    singular = "cap"
+    empty_title = "No cap yet"
+    empty_text = (
+        "A cap says how many messages one person gets at most, such as 5 in 168 hours (7 days). "
+        "Without one, campaigns that overlap add up."
+    )
+    list_display = ("rule", "topic", "message_class", "then")
+    list_select_related = ("topic",)
+    ordering = ("hours", "limit")
+    sortable_by = ()
+    fields = (("limit", "hours"), ("topic", "message_class"), "defers")
+
+    @display(description="At most")
+    def rule(self, cap: Cap) -> str:
+        return str(cap)
+
+    @display(description="Beyond it a message")
+    def then(self, cap: Cap) -> str:
+        return "waits until the cap frees" if cap.defers else "is held back"
+
+
+class CredentialForm(forms.ModelForm):
+    def clean_subject(self) -> str:
+        return _subject(self.cleaned_data["subject"])
+
+
+def _subject(text: str) -> str:
+    """mailto: or https:, as push services require; some refuse every push without it."""
+    text = text.strip()
+    if "@" in text and ":" not in text:
+        text = f"mailto:{text}"
+    if text.startswith("mailto:"):
+        try:
+            validate_email(text.removeprefix("mailto:"))
+        except ValidationError:
+            raise ValidationError("Give a whole e-mail address, such as mailto:push@example.com.") from None
+        if text.endswith(("@localhost", "@example.com", ".local", ".invalid")):
+            raise ValidationError("Push services write to this address about trouble: give one that you read.")
+        return text
+    if text.startswith("https://") and "." in text:
+        return text
+    raise ValidationError("Give mailto: and an e-mail address that you read, or an https:// page about you.")
+
+
+@admin.register(Credential, site=site)
+class CredentialAdmin(ConsoleModelAdmin):
+    """A key pair is made here; its private half is sealed at once and never shown."""
+
+    address = "settings/credentials"
+    plural = "Push credentials"
+    singular = "push credential"
+    empty_title = "No push credential yet"
+    empty_text = (
+        "Browsers accept pushes only from who signed for them. Make a key pair here: it takes a name and an address "
+        "that push services can write to."
+    )
+    form = CredentialForm
+    list_display = ("name", "gateway", "subject", "state", "created_at")
+    ordering = ("pk",)
+    sortable_by = ()
+
+    @display(description="State", label={"in use": "success", "paused": "danger", "retired": "info"})
+    def state(self, credential: Credential) -> str:
+        if credential.retired_at:
+            return "retired"
+        return "paused" if credential.paused_at else "in use"
+
+    def get_fields(self, request: HttpRequest, obj: Credential | None = None) -> tuple[str, ...]:
+        if obj is None:
+            return ("name", "subject")
+        return ("name", "subject", "public_key", "created_at", "retired_at", "paused_at", "pause_reason")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Credential | None = None) -> tuple[str, ...]:
+        return ("public_key", "created_at", "pause_reason") if obj else ()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        made = create_credential(obj.name, subject=obj.subject, now=timezone.now())
+        obj.pk = made.pk
+        obj.refresh_from_db()

@@ -1,0 +1,21 @@
+"""The console's own pages beside the models' lists and forms. Their names are in the namespace `console`.
+
+A surface adds its addresses here; each view is a `console_page`.
+"""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from console import campaign_pages, dashboard, profile_pages
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("home/going-out/", dashboard.going_out, name="home_going_out"),
+    path("home/what-worked/", dashboard.what_worked, name="home_what_worked"),
+    path("campaigns/summary/", campaign_pages.summary, name="campaign_summary"),
+    path("campaigns/<int:pk>/launch/", campaign_pages.launch, name="campaign_launch"),
+    path("campaigns/<int:pk>/progress/", campaign_pages.progress, name="campaign_progress"),
+    path("campaigns/<int:pk>/people/", campaign_pages.people, name="campaign_people"),
+    path("campaigns/<int:pk>/do/<slug:name>/", campaign_pages.deed, name="campaign_deed"),
+    path("profiles/<int:pk>/segments/", profile_pages.segments, name="profile_segments"),
+]

@@ -1,0 +1,299 @@
+"""The pages of one campaign: its form, its launch, and what it does while it goes out."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_POST
+
+from audiences.models import EventName
+from campaigns.models import Campaign
+from console.admin.site import console_page, render_page
+from console.campaign_form import CampaignForm
+from console.progress import progress_of
+from console.verdict_words import reason_words, state_words
+from delivery.models import Message, Wave
+
+LIST = "console:campaigns_campaign_changelist"
+PAGE = "console:campaigns_campaign_change"
+MAY_CHANGE = "campaigns.change_campaign"
+MESSAGES_A_PAGE = 100
+State = Campaign.State
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A button that changes what a campaign does: what its page asks and says."""
+
+    name: str
+    question: str
+    explains: str
+    button: str
+    sources: tuple[str, ...]
+    is_danger: bool = False
+
+
+DEEDS = {
+    deed.name: deed
+    for deed in (
+        Deed(
+            "pause",
+            "Pause this campaign?",
+            "What is not on its way yet waits until you resume. What was sent stays sent.",
+            "Pause",
+            (State.SCHEDULED, State.RUNNING),
+        ),
+        Deed("resume", "Let it go on?", "Sending goes on where it was paused.", "Resume", (State.PAUSED,)),
+        Deed(
+            "stop",
+            "Stop this campaign for good?",
+            "Whoever has not got it by now never will. This cannot be taken back.",
+            "Stop for good",
+            (State.SCHEDULED, State.RUNNING, State.PAUSED),
+            is_danger=True,
+        ),
+    )
+}
+
+
+@console_page(permission="campaigns.add_campaign")
+def new(request: HttpRequest) -> HttpResponse:
+    """The empty form; POST saves a draft."""
+    return _form(request, Campaign(created_by=request.user))  # type: ignore[misc]
+
+
+@console_page(permission="campaigns.view_campaign")
+def campaign(request: HttpRequest, object_id: str) -> HttpResponse:
+    """The form of a draft, or what became of a launched campaign."""
+    found = _campaign(object_id)
+    if found.state == State.DRAFT:
+        if not request.user.has_perm(MAY_CHANGE):
+            raise PermissionDenied
+        return _form(request, found)
+    return render_page(request, "console/campaign.html", title=found.name, crumbs=_crumbs(), **_running(found))
+
+
+@console_page(permission="campaigns.view_campaign")
+def progress(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far it is, alone: its page asks for it again and again."""
+    return render(request, "console/campaign_progress.html", _running(get_object_or_404(Campaign, pk=pk)))
+
+
+@console_page(permission=MAY_CHANGE)
+@require_POST
+def summary(request: HttpRequest) -> HttpResponse:
+    """What the form as it stands would do, and what is still missing. Saves nothing."""
+    from console.campaign_summary import summarise
+
+    pk = request.POST.get("campaign")
+    saved = get_object_or_404(Campaign, pk=pk, state=State.DRAFT) if pk else Campaign()
+    form = CampaignForm(request.POST, instance=saved)
+    now = timezone.now()
+    found = _problems_of(form)
+    said = form.cleaned_data
+    return render(
+        request,
+        "console/campaign_summary.html",
+        {
+            "summary": summarise(
+                list(said.get("included") or ()),
+                list(said.get("excluded") or ()),
+                control_percent=said.get("control_percent") or 0,
+                goal_event=said.get("goal_event") or "",
+                goal_hours=said.get("goal_hours") or 168,
+                now=now,
+            ),
+            "problems": found,
+            "beside": _by_field(found) if pk else {},
+            "said": said,
+        },
+    )
+
+
+@console_page(permission=MAY_CHANGE)
+@require_http_methods(["GET", "POST"])
+def launch(request: HttpRequest, pk: int) -> HttpResponse:
+    """GET asks, with what it will do; POST launches."""
+    from campaigns import preflight
+    from campaigns.launch import NotLaunchable
+    from campaigns.launch import launch as do_launch
+    from console.campaign_summary import summarise
+
+    found = get_object_or_404(Campaign.objects.select_related("template", "topic"), pk=pk)
+    now = timezone.now()
+    if request.method == "POST":
+        try:
+            do_launch(found, by=request.user, now=now)  # type: ignore[arg-type]
+        except NotLaunchable as refused:
+            for problem in refused.problems:
+                messages.error(request, problem.message)
+        else:
+            messages.success(request, "Launched. This page follows it.")
+        return HttpResponseRedirect(reverse(PAGE, args=[pk]))
+    if found.state != State.DRAFT:
+        return HttpResponseRedirect(reverse(PAGE, args=[pk]))
+    problems = preflight.problems(found, now=now)
+    return render_page(
+        request,
+        "console/campaign_launch.html",
+        title="Launch",
+        crumbs=[*_crumbs(), (found.name, reverse(PAGE, args=[pk]))],
+        campaign=found,
+        problems=problems,
+        blocked=any(problem.severity == "error" for problem in problems),
+        summary=summarise(
+            list(found.included.all()),
+            list(found.excluded.all()),
+            control_percent=found.control_percent,
+            goal_event=found.goal_event,
+            goal_hours=found.goal_hours,
+            now=now,
+        ),
+    )
+
+
+@console_page(permission=MAY_CHANGE)
+@require_http_methods(["GET", "POST"])
+def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
+    """Pause, resume or stop: GET asks, POST does it."""
+    from campaigns import launch as deeds
+
+    wanted = DEEDS.get(name)
+    if wanted is None:
+        raise Http404
+    found = get_object_or_404(Campaign, pk=pk)
+    address = reverse(PAGE, args=[pk])
+    if request.method == "POST":
+        now = timezone.now()
+        done = {
+            "pause": lambda: deeds.pause(found),
+            "resume": lambda: deeds.resume(found, now=now),
+            "stop": lambda: deeds.stop(found, now=now),
+        }[name]()
+        if done:
+            messages.success(request, f"The campaign is {found.get_state_display()} now.")
+        else:
+            messages.warning(request, f"Nothing was changed: the campaign is {found.get_state_display()}.")
+        return HttpResponseRedirect(address)
+    if found.state not in wanted.sources:
+        return HttpResponseRedirect(address)
+    crumbs = [*_crumbs(), (found.name, address)]
+    return render_page(
+        request, "console/campaign_deed.html", title=wanted.button, crumbs=crumbs, campaign=found, deed=wanted
+    )
+
+
+@console_page(permission="campaigns.view_campaign")
+def people(request: HttpRequest, pk: int) -> HttpResponse:
+    """Who got it and who did not: the messages of its wave, by state and reason, page by page."""
+    found = get_object_or_404(Campaign, pk=pk)
+    wave = Wave.objects.filter(origin=found.origin).order_by("pk").first()
+    asked = {name: request.GET[name] for name in ("state", "reason", "arm") if request.GET.get(name)}
+    rows: list[Message] = []
+    if wave:
+        after = request.GET.get("after", "")
+        # By profile, as the ledger's unique key is: a page is one index range, however far along.
+        rows = list(
+            Message.objects.filter(
+                wave=wave, wave_on=wave.wave_on, profile_id__gt=int(after) if after.isdecimal() else 0, **asked
+            )
+            .select_related("profile")
+            .defer("verdicts", "data")
+            .order_by("profile_id")[: MESSAGES_A_PAGE + 1]
+        )
+    more = len(rows) > MESSAGES_A_PAGE
+    rows = rows[:MESSAGES_A_PAGE]
+    return render_page(
+        request,
+        "console/campaign_people.html",
+        title="Who got it, who did not",
+        crumbs=[*_crumbs(), (found.name, reverse(PAGE, args=[pk]))],
+        campaign=found,
+        rows=[(row, state_words(row.state), reason_words(row.reason)) for row in rows],
+        states=[(state.value, state_words(state.value)) for state in Message.State],
+        asked=asked,
+        reason=reason_words(asked.get("reason", "")),
+        next_page="?" + urlencode(asked | {"after": str(rows[-1].profile_id)}) if more else "",
+    )
+
+
+def _form(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    form = CampaignForm(request.POST or None, instance=campaign)
+    if request.method == "POST" and form.is_valid():
+        saved = form.save()
+        if "launch" in request.POST:
+            return HttpResponseRedirect(reverse("console:campaign_launch", args=[saved.pk]))
+        messages.success(request, "Saved as a draft. Nothing goes out before you launch it.")
+        return HttpResponseRedirect(reverse(PAGE, args=[saved.pk]))
+    return render_page(
+        request,
+        "console/campaign_form.html",
+        title=campaign.name if campaign.pk else "New campaign",
+        crumbs=_crumbs(),
+        form=form,
+        campaign=campaign,
+        events=EventName.objects.order_by("name").values_list("name", flat=True)[:200],
+        zones=["UTC", "Europe/London", "Europe/Berlin", "America/New_York", "America/Los_Angeles", "Asia/Kolkata"],
+    )
+
+
+def _running(campaign: Campaign) -> dict[str, Any]:
+    waves = list(Wave.objects.filter(origin=campaign.origin).order_by("pk"))
+    now = timezone.now()
+    found = progress_of(waves, now=now)[0] if waves else None
+    reasons = found.why_not() if found else []
+    return {
+        "campaign": campaign,
+        "progress": found,
+        "wave": waves[0] if waves else None,
+        "states": [(state, state_words(state), n) for state, n in found.states.most_common()] if found else [],
+        "reasons": [(state, reason, reason_words(reason), n) for state, reason, n in reasons],
+        "deeds": [deed for deed in DEEDS.values() if campaign.state in deed.sources],
+        "live": campaign.state in (State.SCHEDULED, State.RUNNING, State.PAUSED),
+        # Counting a large wave costs the database more than a marketer gains by seeing it twice as often.
+        "every": 2 if not found or found.planned < 100_000 else 10,
+    }
+
+
+def _problems_of(form: CampaignForm) -> list[Any]:
+    """What is wrong with the form, or, if nothing is, what preflight says to the campaign that it would save."""
+    from campaigns import preflight
+
+    if not form.is_valid():
+        return [
+            preflight.Problem("error", field if field != "__all__" else "", str(error))
+            for field, errors in form.errors.items()
+            for error in errors
+        ]
+    with transaction.atomic():
+        found = preflight.problems(form.save(), now=timezone.now())
+        transaction.set_rollback(True)
+    return found
+
+
+def _by_field(problems: Iterable[Any]) -> dict[str, list[Any]]:
+    beside: dict[str, list[Any]] = defaultdict(list)
+    for problem in problems:
+        beside[problem.field].append(problem)
+    return {name: beside.get(name, []) for name in [*CampaignForm.base_fields, "scheduled_at"]}
+
+
+def _campaign(object_id: str) -> Campaign:
+    if not object_id.isdecimal():
+        raise Http404
+    return get_object_or_404(Campaign.objects.select_related("template", "topic", "version"), pk=int(object_id))
+
+
+def _crumbs() -> list[tuple[str, str]]:
+    return [("Campaigns", reverse(LIST))]

@@ -1,0 +1,118 @@
+"""What a campaign would do, in sentences, before it is launched."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import OperationalError, connection, transaction
+
+from audiences.models import Permission, Segment
+from audiences.segments import audience
+from audiences.segments.language import InvalidRule
+from campaigns.results.power import smallest_lift
+
+COUNTING_SECONDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Profiles in the audience now, those with a live device, and those who did the goal without the message."""
+
+    people: int
+    reachable: int
+    converting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """`reach` is None where nobody was chosen yet or counting took too long; `trouble` then says which."""
+
+    reach: Reach | None
+    control_percent: int
+    goal_event: str
+    goal_hours: int
+    trouble: str = ""
+
+    @property
+    def left_alone(self) -> int:
+        return self.reach.reachable * self.control_percent // 100 if self.reach else 0
+
+    @property
+    def told(self) -> int:
+        return self.reach.reachable - self.left_alone if self.reach else 0
+
+    @property
+    def base(self) -> float:
+        """The share of the audience that does the goal anyway in such a window, 0–1."""
+        return self.reach.converting / self.reach.people if self.reach and self.reach.people else 0.0
+
+    def detectable(self) -> str:
+        """The smallest effect that the report will be able to show, as a sentence; empty where it cannot be said."""
+        if not self.reach or not self.goal_event or not self.left_alone:
+            return ""
+        days = f"{self.goal_hours // 24} days" if self.goal_hours >= 48 else f"{self.goal_hours} hours"
+        if not self.base:
+            return f"Nobody in this audience did “{self.goal_event}” in the last {days}, so no lift can be foretold."
+        lift = smallest_lift(self.base, told=self.told, control=self.left_alone)
+        usual = f"{self.base:.1%} of them do “{self.goal_event}” within {days} anyway"
+        if lift is None:
+            return f"{usual}. With {self.left_alone:,} left alone no effect can be shown: take a larger audience."
+        return (
+            f"{usual}. The report can show a lift of {lift:.0%} or more "
+            f"(to {self.base * (1 + lift):.1%}), four times in five."
+        )
+
+
+def summarise(
+    included: Sequence[Segment],
+    excluded: Sequence[Segment],
+    *,
+    control_percent: int,
+    goal_event: str,
+    goal_hours: int,
+    now: dt.datetime,
+) -> Summary:
+    """Count the audience now. One statement, stopped after COUNTING_SECONDS."""
+    reach, trouble = None, ""
+    if not included:
+        trouble = "Choose a segment, and the count appears here."
+    else:
+        try:
+            reach = _reach(included, excluded, goal_event=goal_event, goal_hours=goal_hours, now=now)
+        except OperationalError:
+            trouble = "This audience takes longer to count than this page waits. It can be launched all the same."
+        except InvalidRule as invalid:
+            trouble = f"A segment's rule is not valid: {invalid}"
+    return Summary(reach, control_percent, goal_event, goal_hours, trouble)
+
+
+def _reach(
+    included: Sequence[Segment], excluded: Sequence[Segment], *, goal_event: str, goal_hours: int, now: dt.datetime
+) -> Reach:
+    members, params = audience.members(included, excluded, now=now)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{COUNTING_SECONDS}s'")
+        cursor.execute(
+            f"""
+            WITH member AS MATERIALIZED ({members})
+            SELECT count(*),
+                   count(*) FILTER (WHERE id IN (
+                       SELECT profile_id FROM audiences_device
+                       WHERE permission = ANY(%s) AND quarantined_at IS NULL AND detached_at IS NULL
+                         AND needs_resubscribe_at IS NULL)),
+                   count(*) FILTER (WHERE id IN (
+                       SELECT profile_id FROM audiences_event
+                       WHERE name = %s AND occurred_at > %s AND occurred_at <= %s))
+            FROM member
+            """,
+            [
+                *params,
+                [Permission.GRANTED, Permission.PROVISIONAL],
+                goal_event,
+                now - dt.timedelta(hours=goal_hours),
+                now,
+            ],
+        )
+        return Reach(*cursor.fetchone())

@@ -1,0 +1,171 @@
+"""The page of one profile: who it is, how it can be reached, what it did, and every message decided for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django.db.models import F
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils import timezone
+
+from audiences.models import Choice, Device, Event, Permission, Profile, Segment, Topic
+from campaigns.models import Campaign
+from console.admin.site import console_page, render_page
+from console.verdict_words import Said, reason_words, said, state_words
+from delivery.models import Message, Push, Wave
+
+EVENTS = 50
+EVENT_DAYS = 400
+MESSAGES = 50
+MESSAGE_DAYS = 400
+SEGMENTS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A device with its three separate states: what the system allows, whether the address lives, and the choice."""
+
+    device: Device
+    permission: str
+    permission_tone: str
+    health: str
+    health_tone: str
+
+
+@dataclass(slots=True)
+class Decided:
+    """One message with its gates in words, and what became of it on each device."""
+
+    message: Message
+    name: str
+    campaign: Campaign | None
+    state: str
+    tone: str
+    reason: str
+    gates: list[Said]
+    pushes: list[Push] = field(default_factory=list)
+
+
+@console_page(permission="audiences.view_profile")
+def profile(request: HttpRequest, object_id: str) -> HttpResponse:
+    """About twelve queries, each bounded. An absorbed profile leads to the one that absorbed it."""
+    if not object_id.isdecimal():
+        raise Http404
+    found = get_object_or_404(Profile.objects.select_related("merged_into"), pk=int(object_id))
+    if found.merged_into_id:
+        return HttpResponseRedirect(reverse("console:audiences_profile_change", args=[found.merged_into_id]))
+    now = timezone.now()
+    zone = _zone(found)
+    choices = list(Choice.objects.filter(profile=found).select_related("topic", "entry"))
+    absorbed = list(found.absorbed.order_by("pk").values_list("pk", flat=True)[:20])
+    with timezone.override(ZoneInfo(zone)):
+        return render_page(
+            request,
+            "console/profile.html",
+            title=found.name,
+            crumbs=[("Profiles", reverse("console:audiences_profile_changelist"))],
+            profile=found,
+            zone=zone,
+            attributes=sorted(found.attributes.items()),
+            identifiers=list(found.identifiers.order_by("kind", "pk")[:20]),
+            absorbed=absorbed,
+            devices=[_reached(device) for device in found.devices.order_by("-last_seen_at")[:20]],
+            everything=next((choice for choice in choices if choice.topic_id is None), None),
+            topics=_topics(choices),
+            events=Event.objects.filter(profile=found, occurred_at__gt=now - dt.timedelta(days=EVENT_DAYS)).order_by(
+                "-occurred_at"
+            )[:EVENTS],
+            decided=_decided([found.pk, *absorbed], now=now, zone=zone),
+        )
+
+
+@console_page(permission="audiences.view_profile")
+def segments(request: HttpRequest, pk: int) -> HttpResponse:
+    """Which segments the profile is in right now. A handful of queries a segment, so it is fetched on its own."""
+    from audiences.segments import facts, language
+
+    found = get_object_or_404(Profile, pk=pk)
+    now = timezone.now()
+    inside = []
+    for segment in Segment.objects.filter(archived_at=None).order_by("name")[:SEGMENTS]:
+        try:
+            node = language.parse(segment.rule)
+        except language.InvalidRule:
+            continue
+        known = facts.fetch([found.pk], node, now=now)
+        if facts.matches(node, known[found.pk], now=now):
+            inside.append(segment)
+    return render(request, "console/profile_segments.html", {"segments": inside})
+
+
+def _decided(profile_ids: Sequence[int], *, now: dt.datetime, zone: str) -> list[Decided]:
+    messages = list(
+        Message.objects.filter(
+            profile__in=profile_ids,
+            planned_at__gt=now - dt.timedelta(days=MESSAGE_DAYS),
+            wave_on__gt=(now - dt.timedelta(days=MESSAGE_DAYS)).date(),
+        ).order_by("-planned_at", "-pk")[:MESSAGES]
+    )
+    waves = Wave.objects.in_bulk({message.wave_id for message in messages})
+    origins = {wave.origin for wave in waves.values() if wave.origin.startswith("campaign:")}
+    campaigns = Campaign.objects.in_bulk({int(origin.partition(":")[2]) for origin in origins})
+    pushes: dict[int, list[Push]] = defaultdict(list)
+    if messages:
+        days = {message.wave_on for message in messages}
+        found = Push.objects.filter(message__in=[message.pk for message in messages], wave_on__in=days)
+        for push in found.select_related("device").order_by("intent_at"):
+            pushes[push.message_id].append(push)
+    return [_one(message, waves.get(message.wave_id), campaigns, pushes[message.pk], zone=zone) for message in messages]
+
+
+def _one(
+    message: Message, wave: Wave | None, campaigns: dict[int, Campaign], pushes: list[Push], *, zone: str
+) -> Decided:
+    origin = wave.origin if wave else ""
+    campaign = campaigns.get(int(origin.partition(":")[2])) if origin.startswith("campaign:") else None
+    tones = {Message.State.SENT: "good", Message.State.HELD_OUT: "info", Message.State.QUEUED: "info"}
+    return Decided(
+        message=message,
+        name=campaign.name if campaign else origin,
+        campaign=campaign,
+        state=state_words(message.state),
+        tone=tones.get(Message.State(message.state), "warn"),
+        reason=reason_words(message.reason),
+        gates=said(message.verdicts, zone=zone),
+        pushes=pushes,
+    )
+
+
+def _reached(device: Device) -> Reached:
+    tone = {Permission.GRANTED: "good", Permission.PROVISIONAL: "info", Permission.DENIED: "bad"}
+    if device.detached_at:
+        health, health_tone = "signed out", "warn"
+    elif device.quarantined_at:
+        why = device.quarantine_reason.replace("_", " ")
+        health, health_tone = f"address dead{f': {why}' if why else ''}", "bad"
+    elif device.needs_resubscribe_at:
+        health, health_tone = "must subscribe again", "warn"
+    else:
+        health, health_tone = "address works", "good"
+    permission = Permission(device.permission)
+    return Reached(device, str(permission.label), tone.get(permission, ""), health, health_tone)
+
+
+def _topics(choices: list[Choice]) -> list[tuple[Topic, Choice | None]]:
+    """Every open topic with the explicit choice, or None where its default holds."""
+    made = {choice.topic_id: choice for choice in choices}
+    topics = Topic.objects.filter(archived_at=None).order_by(F("position"), "name")
+    return [(topic, made.get(topic.pk)) for topic in topics]
+
+
+def _zone(profile: Profile) -> str:
+    try:
+        return ZoneInfo(profile.zone).key if profile.zone else "UTC"
+    except (ZoneInfoNotFoundError, ValueError):
+        return "UTC"

@@ -1,0 +1,114 @@
+"""What is wrong right now, as sentences for the home page, each with the page on which to mend it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import django_rq
+import redis
+from django.conf import settings
+from django.db.models import Q
+from django.urls import reverse
+from rq.registry import FailedJobRegistry
+
+from campaigns.models import Campaign
+from console.models import Heartbeat
+from delivery.models import Credential, Hold, Message, Wave
+
+STALE = dt.timedelta(seconds=90)
+LATE = dt.timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """`weight` is bad (nothing goes out, or something is lost) or warn."""
+
+    weight: str
+    says: str
+    address: str = ""
+    action: str = ""
+
+
+def troubles(*, now: dt.datetime) -> list[Trouble]:
+    """Everything that someone should look at, the worst first. Six small queries and one to Redis."""
+    found = [
+        *_credentials(),
+        *_holds(now),
+        *_processes(now),
+        *_jobs(),
+        *_waves(),
+        *_late(now),
+    ]
+    return sorted(found, key=lambda trouble: trouble.weight != "bad")
+
+
+def _credentials() -> Iterator[Trouble]:
+    address = reverse("console:delivery_credential_changelist")
+    credentials = list(Credential.objects.filter(retired_at=None).order_by("pk"))
+    if not credentials:
+        yield Trouble("bad", "There is no push credential, so nothing can be sent.", address, "Make one")
+    for credential in credentials:
+        if credential.paused_at:
+            why = f": {credential.pause_reason}" if credential.pause_reason else "."
+            yield Trouble("bad", f"The push credential “{credential.name}” is paused{why}", address, "Look at it")
+
+
+def _holds(now: dt.datetime) -> Iterator[Trouble]:
+    for hold in Hold.objects.filter(Q(until=None) | Q(until__gt=now)).select_related("credential").order_by("pk"):
+        why = hold.detail or hold.reason.replace("_", " ")
+        if hold.until is None:
+            address = reverse("console:delivery_credential_change", args=[hold.credential_id])
+            yield Trouble("bad", f"Nothing goes to {hold.origin} until someone resumes it: {why}", address, "Resume")
+        else:
+            yield Trouble("warn", f"{hold.origin} asked us to wait until {hold.until:%H:%M} UTC: {why}")
+
+
+def _processes(now: dt.datetime) -> Iterator[Trouble]:
+    seen: dict[str, dt.datetime] = {}
+    for name, at in Heartbeat.objects.values_list("name", "seen_at"):
+        kind = name.partition(":")[0].partition("-")[0]
+        seen[kind] = max(at, seen.get(kind, at))
+    for kind, does in (("clock", "nothing is started at its time"), ("worker", "nothing is sent")):
+        last = seen.get(kind)
+        if last is None:
+            yield Trouble("bad", f"No {kind} process has run yet: {does}.")
+        elif now - last > STALE:
+            yield Trouble("bad", f"The {kind} process was last seen at {last:%d %b %H:%M} UTC: {does}.")
+
+
+def _jobs() -> Iterator[Trouble]:
+    try:
+        failed = sum(len(FailedJobRegistry(queue=django_rq.get_queue(name))) for name in settings.RQ_QUEUES)
+    except redis.RedisError:
+        yield Trouble("bad", "Redis does not answer: sending waits until it is back. Nothing is lost.")
+        return
+    if failed:
+        jobs = "job has" if failed == 1 else "jobs have"
+        yield Trouble("warn", f"{failed} background {jobs} failed in the last 7 days; the log says why.")
+
+
+def _waves() -> Iterator[Trouble]:
+    paused = Wave.objects.filter(state=Wave.State.PAUSED, origin__startswith="campaign:").exclude(
+        state_reason="paused by hand"
+    )
+    reasons = {int(wave.origin.partition(":")[2]): wave.state_reason for wave in paused}
+    for campaign in Campaign.objects.filter(pk__in=reasons) if reasons else ():
+        address = reverse("console:campaigns_campaign_change", args=[campaign.pk])
+        why = reasons[campaign.pk] or "something was wrong with its messages"
+        yield Trouble("bad", f"“{campaign.name}” was paused: {why}.", address, "Look at it")
+
+
+def _late(now: dt.datetime) -> Iterator[Trouble]:
+    running = list(Wave.objects.running().values_list("pk", "wave_on"))
+    if not running:
+        return
+    late = Message.objects.filter(
+        wave__in=[pk for pk, _ in running],
+        wave_on__in={day for _, day in running},
+        state=Message.State.QUEUED,
+        due_at__lt=now - LATE,
+    )
+    if late.exists():
+        yield Trouble("warn", "Messages that were due more than five minutes ago still wait to be sent.")

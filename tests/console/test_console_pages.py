@@ -1,0 +1,346 @@
+"""Every page of the console: it opens, it is closed to strangers, and it asks the database a bounded number of times."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from audiences.models import Choice, EventName, Permission, Segment
+from audiences.consent import NewChoice, record
+from campaigns.models import Campaign
+from delivery.models import Cap, Hold, Message, Push, SendingRules, Wave
+from tests import make
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+EVERYONE = {"type": "everyone"}
+
+
+@pytest.fixture
+def owner() -> User:
+    return User.objects.create_superuser("olive", "olive@shop.example.net", "a long password")
+
+
+@pytest.fixture
+def console(owner: User) -> Client:
+    client = Client()
+    client.force_login(owner)
+    return client
+
+
+@pytest.fixture
+def populated(owner: User) -> dict[str, int]:
+    """One of everything that a page can show."""
+    now = dt.datetime.now(dt.UTC)
+    ada = make.profile("ada", attributes={"first_name": "Ada", "last_name": "Byron", "email": "ada@shop.example.net"})
+    make.device(ada)
+    make.device(ada, permission=Permission.DENIED)
+    make.event(ada, "Product Added", at=now, product="Blue mug")
+    EventName.objects.create(name="Product Added", first_seen_at=now, last_seen_at=now)
+    topic = make.topic("price-drops")
+    record([NewChoice(profile_id=ada.pk, topic_id=topic.pk, decision="out", source="preference page")], now=now)
+    segment = make.segment(EVERYONE, "Everyone")
+    draft = make.campaign(name="A draft", topic=topic)
+    draft.included.add(segment)
+    running = make.campaign(name="On its way", topic=topic, state=Campaign.State.RUNNING, scheduled_at=now)
+    wave = make.wave(origin=running.origin, wave_on=now.date(), due_at=now, created_at=now)
+    message = make.message(
+        wave,
+        ada,
+        state=Message.State.SUPPRESSED,
+        reason="frequency_cap",
+        decided_at=now,
+        planned_at=now,
+        verdicts=[
+            {"gate": "device", "allowed": True, "reason": "", "values": {"devices": 1}, "frees_at": None},
+            {
+                "gate": "frequency_cap",
+                "allowed": False,
+                "reason": "frequency_cap",
+                "values": {"seen": 7, "cap": 5, "hours": 168},
+                "frees_at": "2026-11-24T18:40:00+00:00",
+            },
+        ],
+    )
+    credential = make.credential()
+    Hold.objects.create(credential=credential, origin="https://push.example.net", reason="refused", since=now)
+    source = make.source("browser")
+    SendingRules.objects.create(pk=1)
+    cap = Cap.objects.create(limit=5, hours=168)
+    Push.objects.create(
+        wave_on=wave.wave_on, wave=wave, message=message, profile=ada, device=ada.devices.first(), send_key="k",
+        intent_at=now, content={"title": "Hello"},
+    )
+    return {
+        "profile": ada.pk,
+        "draft": draft.pk,
+        "running": running.pk,
+        "segment": segment.pk,
+        "topic": topic.pk,
+        "template": draft.template_id,
+        "credential": credential.pk,
+        "source": source.pk,
+        "cap": cap.pk,
+        "user": owner.pk,
+    }
+
+
+PAGES = {
+    "home": ("index", None, 15),
+    "home: going out": ("home_going_out", None, 8),
+    "home: what worked": ("home_what_worked", None, 8),
+    "campaigns": ("campaigns_campaign_changelist", None, 8),
+    "new campaign": ("campaigns_campaign_add", None, 12),
+    "running campaign": ("campaigns_campaign_change", "running", 12),
+    "running campaign: progress": ("campaign_progress", "running", 10),
+    "running campaign: people": ("campaign_people", "running", 8),
+    "templates": ("campaigns_messagetemplate_changelist", None, 8),
+    "segments": ("audiences_segment_changelist", None, 8),
+    "profiles": ("audiences_profile_changelist", None, 7),
+    "profile": ("audiences_profile_change", "profile", 17),
+    "topics": ("audiences_topic_changelist", None, 8),
+    "new topic": ("audiences_topic_add", None, 6),
+    "topic": ("audiences_topic_change", "topic", 7),
+    "sources": ("audiences_source_changelist", None, 8),
+    "new source": ("audiences_source_add", None, 6),
+    "source": ("audiences_source_change", "source", 7),
+    "sending rules": ("delivery_sendingrules_change", 1, 10),
+    "caps": ("delivery_cap_changelist", None, 8),
+    "new cap": ("delivery_cap_add", None, 8),
+    "cap": ("delivery_cap_change", "cap", 10),
+    "credentials": ("delivery_credential_changelist", None, 8),
+    "new credential": ("delivery_credential_add", None, 6),
+    "credential": ("delivery_credential_change", "credential", 7),
+    "team": ("auth_user_changelist", None, 9),
+    "new member": ("auth_user_add", None, 8),
+    "member": ("auth_user_change", "user", 10),
+    "own password": ("password_change", None, 6),
+}
+
+
+def address(page: str, made: dict[str, int]) -> str:
+    name, what, _ = PAGES[page]
+    return reverse(f"console:{name}", args=[] if what is None else [made.get(what, what)])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_opens_with_few_queries(console: Client, populated: dict[str, int], page: str) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        answer = console.get(address(page, populated))
+    assert answer.status_code == 200
+    assert len(asked) <= PAGES[page][2], "\n".join(query["sql"][:160] for query in asked.captured_queries)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_pages_have_no_inline_script_no_foreign_host_and_no_name_of_djangos(
+    console: Client, populated: dict[str, int], page: str
+) -> None:
+    answer = console.get(address(page, populated))
+    html = answer.content.decode()
+    policy = answer["Content-Security-Policy"]
+    assert "script-src 'self' 'unsafe-eval'" in policy
+    assert "frame-ancestors 'none'" in policy
+    for tag in re.findall(r"<script\b[^>]*>", html):
+        assert "src=" in tag or 'type="application/json"' in tag, tag
+    assert not re.search(r"<[^>]+\son[a-z]+=", html), "an inline handler"
+    fetched = re.findall(r"<(?:script|link|img|iframe)\b[^>]*?(?:src|href)=[\"'](?:https?:)?//([^/\"']+)", html)
+    assert not fetched, fetched
+    shown = re.sub(r"<script\b.*?</script>|<[^>]+>", " ", html, flags=re.S)
+    for word in ("Django", "administration", "Audiences", "Delivery ", "Auth", "Site admin"):
+        assert word not in shown, word
+
+
+def test_strangers_are_sent_to_the_sign_in_page(client: Client, populated: dict[str, int]) -> None:
+    for page in PAGES:
+        answer = client.get(address(page, populated))
+        assert answer.status_code == 302, page
+        assert answer["Location"].startswith("/console/login/"), page
+
+
+def test_a_person_without_access_to_the_console_gets_no_page(client: Client, populated: dict[str, int]) -> None:
+    client.force_login(User.objects.create_user("guest", password="a long password"))
+    for page in PAGES:
+        assert client.get(address(page, populated)).status_code == 302, page
+
+
+def console_routes() -> Iterator[str]:
+    """Names of the console's addresses that take no argument or one."""
+    for namespace in get_resolver().url_patterns:
+        if isinstance(namespace, URLResolver) and namespace.namespace == "console":
+            for pattern in namespace.url_patterns:
+                if isinstance(pattern, URLPattern) and pattern.name:
+                    yield pattern.name
+
+
+def test_every_address_of_ours_under_console_asks_for_a_sign_in(client: Client, populated: dict[str, int]) -> None:
+    from console.admin.pages import urlpatterns
+
+    for pattern in urlpatterns:
+        names = list(pattern.pattern.converters)
+        values = {name: "pause" if name == "name" else populated["running"] for name in names}
+        where = reverse(f"console:{pattern.name}", kwargs=values)
+        assert client.get(where)["Location"].startswith("/console/login/"), where
+        assert client.post(where).status_code in (302, 403), where
+
+
+def test_the_list_of_profiles_costs_the_same_with_more_of_them(console: Client) -> None:
+    where = reverse("console:audiences_profile_changelist")
+    counts = []
+    for _ in range(2):
+        for _ in range(5):
+            make.profile(attributes={"first_name": "Bo"})
+        with CaptureQueriesContext(connection) as asked:
+            console.get(where)
+        counts.append(len(asked))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize(("asked", "found"), [("ada", 1), ("Ada Byr", 1), ("byron", 1), ("ADA@shop", 1), ("da", 0)])
+def test_profiles_are_found_by_the_beginning_of_id_name_or_mail(
+    console: Client, populated: dict[str, int], asked: str, found: int
+) -> None:
+    html = console.get(reverse("console:audiences_profile_changelist"), {"q": asked}).content.decode()
+    assert ("ada@shop.example.net" in html) is bool(found)
+
+
+def test_a_profile_shows_each_decision_with_its_gates_and_their_values(
+    console: Client, populated: dict[str, int]
+) -> None:
+    html = console.get(address("profile", populated)).content.decode()
+    assert "On its way" in html
+    assert "7 pushes in 7 days; the cap is 5; frees Tuesday 24 Nov 18:40" in html
+    assert "Has a live device" in html
+    assert "opted out" in html
+    assert "denied" in html
+
+
+def test_an_absorbed_profile_leads_to_the_one_that_absorbed_it(console: Client) -> None:
+    survivor = make.profile("survivor")
+    absorbed = make.profile("absorbed", merged_into=survivor)
+    answer = console.get(reverse("console:audiences_profile_change", args=[absorbed.pk]))
+    assert answer["Location"] == reverse("console:audiences_profile_change", args=[survivor.pk])
+
+
+def test_an_empty_console_says_the_next_step_on_every_list(console: Client) -> None:
+    for page, says in {
+        "campaigns": "No campaign yet",
+        "templates": "No template yet",
+        "segments": "No segment yet",
+        "profiles": "Nobody has been seen yet",
+        "topics": "No topic yet",
+        "sources": "Nothing sends data yet",
+        "caps": "No cap yet",
+        "credentials": "No push credential yet",
+    }.items():
+        assert says in console.get(address(page, {})).content.decode(), page
+    home = console.get(reverse("console:index")).content.decode()
+    assert "Your first push" in home
+    assert "There is no push credential" in home
+
+
+def test_home_says_what_is_wrong(console: Client, populated: dict[str, int]) -> None:
+    html = console.get(reverse("console:index")).content.decode()
+    assert "Nothing goes to https://push.example.net until someone resumes it" in html
+    assert "No clock process has run yet" in html
+    assert "On its way" in html
+
+
+def test_simulated_data_is_marked_on_every_page(console: Client, populated: dict[str, int]) -> None:
+    assert "Contains simulated data" not in console.get(address("topics", populated)).content.decode()
+    Wave.objects.update(simulated=True)
+    for page in ("home", "topics", "profile", "campaigns", "running campaign"):
+        assert "Contains simulated data" in console.get(address(page, populated)).content.decode(), page
+
+
+def test_a_new_credential_has_a_key_pair_and_never_shows_the_private_half(console: Client) -> None:
+    from audiences.sealing import unseal
+    from delivery.models import Credential
+
+    where = reverse("console:delivery_credential_add")
+    console.post(where, {"name": "Shop", "subject": "push@shop.example.net"})
+    made = Credential.objects.get(name="Shop")
+    assert made.subject == "mailto:push@shop.example.net"
+    pem = unseal(made.secret, purpose="credential")
+    assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
+    html = console.get(reverse("console:delivery_credential_change", args=[made.pk])).content
+    assert made.public_key.encode() in html
+    assert pem.splitlines()[1] not in html
+
+
+@pytest.mark.parametrize("subject", ["me", "mailto:nobody", "http://shop.example.net", "mailto:push@localhost"])
+def test_a_credential_without_an_address_to_write_to_is_refused_beside_the_field(
+    console: Client, subject: str
+) -> None:
+    answer = console.post(reverse("console:delivery_credential_add"), {"name": "Shop", "subject": subject})
+    assert answer.status_code == 200
+    assert answer.context["adminform"].form.errors["subject"]
+
+
+def test_sending_rules_refuse_an_unknown_time_zone(console: Client) -> None:
+    where = reverse("console:delivery_sendingrules_change", args=[1])
+    console.get(where)
+    said = {"site_name": "Shop", "quiet_from": "22:00", "quiet_until": "08:00", "cool_down_minutes": 0,
+            "global_holdout_percent": "0"}
+    answer = console.post(where, said | {"default_zone": "Berlin"})
+    assert "Europe/Berlin" in str(answer.context["adminform"].form.errors["default_zone"])
+    console.post(where, said | {"default_zone": "Europe/Berlin"})
+    assert SendingRules.current().default_zone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize(
+    ("role", "may", "may_not"),
+    [
+        ("Marketer", ["new campaign", "new topic"], ["new source", "new credential", "team"]),
+        ("Analyst", ["campaigns", "profile"], ["new campaign", "new topic", "new source", "team"]),
+        ("Developer", ["new source", "new credential"], ["new campaign", "team"]),
+        ("Owner", ["new campaign", "new source", "team", "sending rules"], []),
+    ],
+)
+def test_each_role_opens_its_own_pages_and_no_others(
+    client: Client, populated: dict[str, int], role: str, may: list[str], may_not: list[str]
+) -> None:
+    member = User.objects.create_user("mo", password="a long password", is_staff=True)
+    member.groups.add(Group.objects.get(name=role))
+    client.force_login(member)
+    for page in may:
+        assert client.get(address(page, populated)).status_code == 200, page
+    for page in may_not:
+        assert client.get(address(page, populated)).status_code == 403, page
+
+
+def test_an_owner_cannot_change_somebody_who_may_do_everything(client: Client, populated: dict[str, int]) -> None:
+    member = User.objects.create_user("mo", password="a long password", is_staff=True)
+    member.groups.add(Group.objects.get(name="Owner"))
+    client.force_login(member)
+    answer = client.post(address("member", populated), {"username": "taken"})
+    assert answer.status_code == 403
+    password = reverse("console:auth_user_password_change", args=[populated["user"]])
+    assert client.post(password, {"password1": "another pass word", "password2": "another pass word"}).status_code == 403
+
+
+def test_an_unknown_address_gets_our_own_page(console: Client) -> None:
+    answer = console.get("/console/nothing/like/it/")
+    assert answer.status_code == 404
+    assert "There is nothing here" in answer.content.decode()
+
+
+def test_an_error_shows_a_number_and_no_stack(console: Client, populated: dict[str, int]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audiences_topic RENAME COLUMN description TO lost")
+    console.raise_request_exception = False
+    answer = console.get(address("profile", populated))
+    html = answer.content.decode()
+    assert answer.status_code == 500
+    assert "give this number" in html
+    assert "Traceback" not in html
+    assert "SELECT" not in html
+    assert "lost" not in html
