@@ -193,7 +193,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['due_at'], name='message_due'),
+            index=models.Index(condition=models.Q(('state', 'queued')), fields=['wave', 'due_at'], name='message_due'),
         ),
         migrations.AddIndex(
             model_name='message',

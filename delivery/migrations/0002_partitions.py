@@ -8,7 +8,7 @@ DROP TABLE delivery_message;
 ALTER TABLE message_by_month RENAME TO delivery_message;
 ALTER TABLE delivery_message ADD PRIMARY KEY (id, wave_on);
 ALTER TABLE delivery_message ADD CONSTRAINT message_once UNIQUE (wave_id, profile_id, occurrence, wave_on);
-CREATE INDEX message_due ON delivery_message (due_at) WHERE state = 'queued';
+CREATE INDEX message_due ON delivery_message (wave_id, due_at) WHERE state = 'queued';
 CREATE INDEX message_leased ON delivery_message (lease_until) WHERE state IN ('claimed', 'pushing');
 CREATE INDEX message_of_profile ON delivery_message (profile_id, planned_at);
 CREATE INDEX message_pressure ON delivery_message (profile_id, intent_at) WHERE intent_at IS NOT NULL;

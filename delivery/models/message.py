@@ -57,7 +57,7 @@ class Message(models.Model):
             models.UniqueConstraint(fields=["wave", "profile", "occurrence", "wave_on"], name="message_once"),
         ]
         indexes = [
-            models.Index(fields=["due_at"], name="message_due", condition=models.Q(state="queued")),
+            models.Index(fields=["wave", "due_at"], name="message_due", condition=models.Q(state="queued")),
             models.Index(
                 fields=["lease_until"],
                 name="message_leased",

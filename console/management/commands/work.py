@@ -1,0 +1,71 @@
+"""A long-living worker: one process, one queue, warm connections to the gateways. `manage.py up` keeps several."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import django_rq
+import redis
+from django.core.management.base import BaseCommand
+from django.db import DatabaseError, close_old_connections, connection
+from rq.serializers import JSONSerializer
+from rq.worker import SimpleWorker
+
+from console.heartbeat import beat
+from delivery import tasks
+
+PR_SET_PDEATHSIG = 1
+BEAT_SECONDS = 15
+PAUSE_SECONDS = 1.0
+
+
+class DeliveryWorker(SimpleWorker):
+    """SimpleWorker keeps its process, so that connections last; a job never inherits a broken database connection."""
+
+    max_connection_wait_time = 2.0
+
+    def perform_job(self, *args: Any, **kwargs: Any) -> bool:
+        close_old_connections()
+        try:
+            return bool(super().perform_job(*args, **kwargs))
+        finally:
+            close_old_connections()
+
+    def request_stop(self, signum: Any, frame: Any) -> None:
+        tasks.stopping.set()
+        super().request_stop(signum, frame)
+
+
+class Command(BaseCommand):
+    help = "Sends what is due. Runs until it is told to stop; survives restarts of Redis and PostgreSQL."
+
+    def handle(self, **options: Any) -> None:
+        # Whoever watches over us dies: so do we (and tasks checks the parent between micro-batches).
+        if os.getppid() != 1:
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        threading.Thread(target=_beat, daemon=True).start()
+        while not tasks.stopping.is_set():
+            try:
+                queue = django_rq.get_queue(tasks.QUEUE)
+                worker = DeliveryWorker([queue], connection=queue.connection, serializer=JSONSerializer)
+                worker.work(with_scheduler=False, logging_level="WARNING")
+                return  # it was told to stop
+            except (redis.RedisError, DatabaseError, ConnectionError) as problem:
+                self.stderr.write(f"waiting: {type(problem).__name__}")
+                time.sleep(PAUSE_SECONDS)
+
+
+def _beat() -> None:
+    """Say that this worker lives, from a thread and over a connection of its own."""
+    name = f"worker:{os.uname().nodename}:{os.getpid()}"
+    while True:
+        try:
+            beat(name)
+        except DatabaseError:
+            connection.close()
+        time.sleep(BEAT_SECONDS)

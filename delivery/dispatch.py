@@ -1,0 +1,336 @@
+"""claim → judge → render → intent → send → record, for a batch.
+
+Whatever line a worker dies at:
+- after the claim: the lease ends, the sweeper puts the messages back;
+- after the intent, before or during the POST: the lease ends, the sweeper calls those pushes unknown, for they may have
+  arrived; they are not sent again (unless the wave says must-arrive, where the copy replaces the first);
+- after the record: nothing is left to do.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import random
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F
+
+from audiences import devices
+from delivery import holds, intent, outbox, recording
+from delivery.checkpoints import checkpoint
+from delivery.content import Rendered, Rendering, Unrenderable, source_named
+from delivery.gates.fetch import Fetcher
+from delivery.gates.judge import AFTER_CONTENT, judge
+from delivery.gates.facts import DeviceFacts, Facts
+from delivery.gates.verdict import Effect, Verdict
+from delivery.gateways.base import Action, Gateway, Letter
+from delivery.models import Credential, Hold, Wave
+from delivery.parcel import Parcel, Sending
+from delivery.payload import new_push_id, payload
+from delivery.recording import NotSent
+
+ROUNDS = 6
+MOST_ATTEMPTS = 5
+BACKOFF, MOST_BACKOFF = 10.0, 900.0
+FIXES_BEFORE_PAUSE = 20
+HELD_SECONDS = 30
+
+
+class LostSupervisor(Exception):
+    """The process that watches over this worker is gone: it stops after the current micro-batch."""
+
+
+@dataclass(slots=True)
+class Sender:
+    """What a worker keeps between batches: its name, its gateway with warm connections, what it saw of origins."""
+
+    owner: str
+    credential: Credential
+    gateway: Gateway
+    watch: holds.Watch = field(default_factory=holds.Watch)
+    is_orphan: Callable[[], bool] = lambda: False
+    is_stopping: Callable[[], bool] = lambda: False
+
+
+def drain_batch(sender: Sender, *, limit: int = outbox.CLAIM) -> int:
+    """Claim one batch and carry it through. Returns how many messages it held; 0 when nothing is due."""
+    wave = outbox.next_wave()
+    if wave is None:
+        return 0
+    claim = outbox.claim(wave, owner=sender.owner, limit=limit)
+    claimed_at = time.monotonic()
+    checkpoint("after_claim")
+    if claim.rows:
+        _Batch(sender, claim, claimed_at).run()
+    return len(claim.rows)
+
+
+class _Batch:
+    """One claim on its way. `now` is the database's moment of the claim, carried forward by our own monotonic clock."""
+
+    def __init__(self, sender: Sender, claim: outbox.Claim, claimed_at: float) -> None:
+        self.sender = sender
+        self.wave = claim.wave
+        self.rows = claim.rows
+        self.started = claim.now
+        self.claimed_at = self.renewed_at = claimed_at
+        self.holds: dict[str, Hold] = {}
+
+    @property
+    def now(self) -> dt.datetime:
+        return self.started + dt.timedelta(seconds=time.monotonic() - self.claimed_at)
+
+    def run(self) -> None:
+        rows = self.rows
+        for _ in range(ROUNDS):
+            rows = self._round(rows)
+            if not rows:
+                return
+        # A profile that changes faster than we judge: later.
+        outbox.release(self.wave, [row["id"] for row in rows], owner=self.sender.owner)
+
+    def _round(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Judge and send once. Returns the rows whose profile moved meanwhile, or whose sibling went first."""
+        self.holds = holds.in_force(self.sender.credential, now=self.now)
+        facts = Fetcher(self.wave).fetch(rows, now=self.now)
+        first, later = _one_a_profile(facts)
+        parcels, ended = self._judged(first)
+        recording.not_sent(self.wave, ended, owner=self.sender.owner, now=self.now)
+        checkpoint("before_intent")
+        again = {one.message_id for one in later}
+        for batch in micro_batches(parcels, settings.HEED_MICRO_BATCH):
+            if self.sender.is_orphan():
+                raise LostSupervisor
+            if self.sender.is_stopping():
+                outbox.release(self.wave, [row["id"] for row in rows], owner=self.sender.owner)
+                return []
+            again |= self._send(batch)
+            self._keep(parcels)
+        return [row for row in rows if row["id"] in again]
+
+    def _judged(self, facts: Sequence[Facts]) -> tuple[list[Parcel], list[NotSent]]:
+        ended: list[NotSent] = []
+        passed: list[tuple[Facts, list[Verdict], list[DeviceFacts]]] = []
+        now = self.now
+        for one in facts:
+            verdicts = judge(one, now=now)
+            if not verdicts[-1].allowed:
+                ended.append(NotSent(one, verdicts))
+                continue
+            chosen, waits = self._devices(one)
+            if not chosen and waits:
+                verdicts.append(waits)
+                ended.append(NotSent(one, verdicts))
+            else:
+                passed.append((one, verdicts, chosen))
+        rendered = source_named(self.wave.content_source).render(
+            self.wave,
+            [
+                Rendering(one.message_id, one.profile_id, one.data, chosen[0].context if chosen else {})
+                for one, _, chosen in passed
+            ],
+            now=now,
+        )
+        parcels: list[Parcel] = []
+        for (one, verdicts, chosen), content in zip(passed, rendered, strict=True):
+            if isinstance(content, Unrenderable):
+                verdicts.append(Verdict.no("content", content.reason, detail=content.detail))
+                ended.append(NotSent(one, verdicts))
+                continue
+            verdicts.append(Verdict.yes("content"))
+            verdicts += judge(one, now=now, gates=AFTER_CONTENT)
+            if not verdicts[-1].allowed:
+                ended.append(NotSent(one, verdicts))
+            else:
+                parcels.append(self._parcel(one, verdicts, chosen, content))
+        return parcels, ended
+
+    def _devices(self, facts: Facts) -> tuple[list[DeviceFacts], Verdict | None]:
+        """The devices to push to now, and what the others wait for: their push service is held, or a retry is due."""
+        chosen: list[DeviceFacts] = []
+        free: list[dt.datetime] = []
+        reason = ""
+        for device in facts.devices:
+            earlier = facts.earlier.get(device.id)
+            if device.why_not_live or (earlier and (earlier.state != "retry" or earlier.message_id != facts.message_id)):
+                continue
+            if earlier and earlier.due_at and earlier.due_at > self.now:
+                free.append(earlier.due_at)
+                reason = reason or "retrying"
+                continue
+            hold = self._hold_of(device)
+            if hold:
+                free.append(hold.until or self.now + dt.timedelta(seconds=HELD_SECONDS))
+                reason = hold.reason
+                continue
+            chosen.append(device)
+        if chosen or not free:
+            return chosen, None
+        return [], Verdict.no("running", reason, effect=Effect.DEFER, frees_at=min(free))
+
+    def _hold_of(self, device: DeviceFacts) -> Hold | None:
+        if self.sender.credential.paused_at:
+            return Hold(reason="credential_paused")
+        if not self.holds:
+            return None
+        return self.holds.get(self.sender.gateway.origin(_address(device)))
+
+    def _parcel(
+        self, facts: Facts, verdicts: list[Verdict], chosen: Sequence[DeviceFacts], content: Rendered
+    ) -> Parcel:
+        now = self.now
+        wave = self.wave
+        left = max(int((wave.expires_at - now).total_seconds()), 1)
+        sendings = []
+        for device in chosen:
+            earlier = facts.earlier.get(device.id)
+            push_id = earlier.id if earlier else new_push_id()
+            letter = Letter(
+                address=device.address,
+                p256dh=device.p256dh,
+                auth=device.auth,
+                sender_key=device.sender_key,
+                payload=payload(
+                    content.fields, push_id=push_id, wave_on=wave.wave_on, profile_id=facts.profile_id, now=now
+                ),
+                ttl_seconds=min(content.ttl_seconds, left),
+                urgency=content.urgency,
+                collapse=content.collapse or (f"w{wave.pk}" if wave.must_arrive else ""),
+            )
+            sendings.append(Sending(push_id, device, (earlier.attempt if earlier else 0) + 1, letter))
+        live = {device.id for device in facts.devices}
+        return Parcel(
+            facts=facts,
+            verdicts=verdicts,
+            rendered=content,
+            sendings=sendings,
+            good_until=min((v.good_until for v in verdicts if v.good_until), default=wave.expires_at),
+            settled=[
+                push.state
+                for device_id, push in facts.earlier.items()
+                if push.message_id == facts.message_id and push.state != "retry" and device_id in live
+            ],
+        )
+
+    def _send(self, batch: Sequence[Parcel]) -> set[int]:
+        """Intent, POST and record of one micro-batch. Returns the messages whose profile moved."""
+        committed = intent.commit(self.wave, batch, owner=self.sender.owner)
+        until = time.monotonic() + settings.HEED_LEASE_SECONDS - 1
+        checkpoint("after_intent")
+        sendings = [one for parcel in committed.pushing for one in parcel.sendings]
+        results = self.sender.gateway.send([one.letter for one in sendings], now=self.now, until=until)
+        checkpoint("after_post")
+        for one, outcome in zip(sendings, results, strict=True):
+            one.outcome = outcome
+            self._weigh(one)
+        recording.outcomes(self.wave, committed.pushing, owner=self.sender.owner)
+        self._learn(sendings)
+        # Not ours any more, or the verdict ran out: what is still ours goes back and is judged anew.
+        outbox.release(self.wave, [p.facts.message_id for p in committed.lost], owner=self.sender.owner)
+        return {parcel.facts.message_id for parcel in committed.moved}
+
+    def _weigh(self, one: Sending) -> None:
+        """When to try again, if at all: at most five numbered attempts, each later, never past the wave's end."""
+        assert one.outcome is not None
+        outcome = one.outcome
+        now = self.now
+        if outcome.action == Action.UNKNOWN and self.wave.must_arrive and one.attempt < MOST_ATTEMPTS:
+            outcome = type(outcome)(Action.RETRY, outcome.reason, outcome.status, outcome.detail)
+            one.outcome = outcome
+        if outcome.action == Action.NOT_BEGUN:
+            one.attempt -= 1
+            one.due_at = now
+            return
+        if outcome.action not in (Action.RETRY, Action.HOLD, Action.PAUSE):
+            return
+        if outcome.action == Action.PAUSE:
+            # Our own fault: it costs the message no attempt.
+            one.attempt -= 1
+            one.due_at = now + dt.timedelta(seconds=HELD_SECONDS * settings.HEED_TIME_SCALE)
+            return
+        ceiling = min(BACKOFF * 2 ** (one.attempt - 1), MOST_BACKOFF) * settings.HEED_TIME_SCALE
+        wait = max(outcome.wait or 0.0, random.uniform(0.1, 1) * ceiling)
+        one.due_at = now + dt.timedelta(seconds=wait)
+        if one.attempt >= MOST_ATTEMPTS or one.due_at >= self.wave.expires_at:
+            reason = "attempts_exhausted" if one.attempt >= MOST_ATTEMPTS else "expired_in_retry"
+            one.outcome = type(outcome)(Action.FIX, reason, outcome.status, outcome.detail)
+
+    def _learn(self, sendings: Sequence[Sending]) -> None:
+        """What the answers say about devices, origins and the wave."""
+        now = self.now
+        dead: dict[str, list[int]] = {}
+        stale: list[int] = []
+        wrong = 0
+        for one in sendings:
+            outcome = one.outcome
+            assert outcome is not None
+            if outcome.action == Action.DROP:
+                dead.setdefault(outcome.reason, []).append(one.device.id)
+            elif outcome.action == Action.RESUBSCRIBE:
+                stale.append(one.device.id)
+            elif outcome.action == Action.FIX and outcome.reason not in ("attempts_exhausted", "expired_in_retry"):
+                wrong += 1
+            verdict = self.sender.watch.see(self.sender.gateway.origin(one.letter), outcome)
+            if verdict:
+                reason, seconds = verdict
+                holds.hold(
+                    self.sender.credential,
+                    self.sender.gateway.origin(one.letter),
+                    reason=reason,
+                    seconds=None if seconds is None else seconds * settings.HEED_TIME_SCALE,
+                    detail=f"{outcome.status} {outcome.detail}".strip(),
+                    now=now,
+                )
+        for reason, ids in dead.items():
+            devices.quarantine(ids, reason=reason, now=now)
+        if stale:
+            devices.ask_to_resubscribe(stale, now=now)
+        if wrong:
+            count_fixes(self.wave, wrong)
+
+    def _keep(self, parcels: Sequence[Parcel]) -> None:
+        """Renew the lease of what still waits in this batch, well before it ends."""
+        if time.monotonic() - self.renewed_at > settings.HEED_LEASE_SECONDS / 3:
+            self.renewed_at = time.monotonic()
+            outbox.renew(self.wave, [p.facts.message_id for p in parcels], owner=self.sender.owner)
+
+
+def count_fixes(wave: Wave, wrong: int) -> None:
+    """Messages that can never go out as they are: after twenty of them the wave waits for a person."""
+    Wave.objects.filter(pk=wave.pk).update(fix_count=F("fix_count") + wrong)
+    Wave.objects.filter(pk=wave.pk, fix_count__gte=FIXES_BEFORE_PAUSE, state=Wave.State.RUNNING).update(
+        state=Wave.State.PAUSED, state_reason="Push services refuse its messages: see the errors."
+    )
+
+
+def micro_batches(parcels: Sequence[Parcel], most: int) -> list[list[Parcel]]:
+    """Parcels in groups of at most `most` pushes (a parcel with more devices stands alone)."""
+    groups: list[list[Parcel]] = []
+    room = 0
+    for parcel in parcels:
+        size = max(len(parcel.sendings), 1)
+        if not groups or size > room:
+            groups.append([])
+            room = most
+        groups[-1].append(parcel)
+        room -= size
+    return groups
+
+
+def _one_a_profile(facts: Sequence[Facts]) -> tuple[list[Facts], list[Facts]]:
+    """The first message of each profile, and its siblings, which are judged with the first among their facts."""
+    seen: set[int] = set()
+    first: list[Facts] = []
+    later: list[Facts] = []
+    for one in facts:
+        (later if one.profile_id in seen else first).append(one)
+        seen.add(one.profile_id)
+    return first, later
+
+
+def _address(device: DeviceFacts) -> Letter:
+    return Letter(device.address, "", "", "", {}, 0)

@@ -1,0 +1,104 @@
+"""What the gates compare: plain values about one profile and one message, fetched for a whole batch at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import Any
+
+from audiences.models import Permission
+from delivery.models import Cap, SendingRules, Wave
+
+LIVE = {Permission.GRANTED, Permission.PROVISIONAL}
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """One device of the profile. `held_until`: its push service is left alone (None in `held`: until resumed)."""
+
+    id: int
+    gateway: str
+    address: str
+    p256dh: str
+    auth: str
+    sender_key: str
+    permission: str
+    quarantined: bool
+    detached: bool
+    needs_resubscribe: bool
+    context: dict[str, Any]
+
+    @property
+    def why_not_live(self) -> str:
+        """The reason code for which this device cannot be pushed to, or nothing."""
+        if self.detached:
+            return "logged_out"
+        if self.quarantined:
+            return "address_dead"
+        if self.needs_resubscribe:
+            return "needs_resubscribe"
+        return "" if self.permission in LIVE else "no_permission"
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceFacts:
+    """The explicit decision for one topic (or all), and the mark that its latest opt-out left."""
+
+    decision: str
+    out_epoch: int | None
+    out_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """One message that this profile got, or may have got: when, in which topic and class."""
+
+    at: dt.datetime
+    topic_id: int | None
+    message_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierPush:
+    """A push that this message's send key already has on a device."""
+
+    id: Any
+    message_id: int
+    state: str
+    attempt: int
+    due_at: dt.datetime | None
+
+
+@dataclass(slots=True)
+class Facts:
+    """Everything that is known of one message's profile. `profile_id` is the survivor of any merge."""
+
+    message_id: int
+    profile_id: int
+    drawn_id: int
+    arm: str
+    due_at: dt.datetime
+    planned_at: dt.datetime
+    planned_epoch: int
+    fence: int
+    had_intent: bool
+    wave: Wave
+    rules: SendingRules
+    caps: tuple[Cap, ...]
+    exists: bool = True
+    erased: bool = False
+    epoch: int = 0
+    zone: str = ""
+    devices: list[DeviceFacts] = field(default_factory=list)
+    choices: dict[int | None, ChoiceFacts] = field(default_factory=dict)
+    intents: list[Intent] = field(default_factory=list)
+    earlier: dict[int, EarlierPush] = field(default_factory=dict)
+    data: Any = None
+
+    @property
+    def is_merged(self) -> bool:
+        return self.profile_id != self.drawn_id
+
+    @property
+    def is_transactional(self) -> bool:
+        return self.wave.message_class == "transactional"

@@ -1,0 +1,148 @@
+"""Facts for a whole batch of messages of one wave, in a handful of queries.
+
+The epochs are read first: a change that comes between them and the other facts makes the epoch stale, and the intent
+then fails. Facts may so be newer than their epoch, never older.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
+from delivery.models import Cap, SendingRules, Wave
+
+# Messages live long after their wave's first day (deferred, retried): how far back an intent's partition may lie.
+LONGEST_WAVE = dt.timedelta(days=31)
+
+
+class Fetcher:
+    """The rules of one moment, and the facts under them."""
+
+    def __init__(self, wave: Wave) -> None:
+        self.wave = wave
+        self.rules = SendingRules.current()
+        self.caps = tuple(Cap.objects.all())
+
+    def fetch(self, rows: Sequence[dict[str, Any]], *, now: dt.datetime) -> list[Facts]:
+        """One Facts for each message row (as `outbox.claim` gives them), in order. At most seven queries."""
+        facts = [
+            Facts(
+                message_id=row["id"],
+                profile_id=row["profile_id"],
+                drawn_id=row["profile_id"],
+                arm=row["arm"],
+                due_at=row["due_at"],
+                planned_at=row["planned_at"],
+                planned_epoch=row["planned_epoch"],
+                fence=row["fence"],
+                had_intent=row["intent_at"] is not None,
+                wave=self.wave,
+                rules=self.rules,
+                caps=self.caps,
+                data=row["data"],
+            )
+            for row in rows
+        ]
+        if facts:
+            with connection.cursor() as cursor:
+                self._standings(cursor, facts)
+                people: dict[int, list[Facts]] = {}
+                for one in facts:
+                    people.setdefault(one.profile_id, []).append(one)
+                self._devices(cursor, people)
+                self._choices(cursor, people)
+                self._intents(cursor, people, now=now)
+                self._earlier(cursor, facts)
+        return facts
+
+    def _standings(self, cursor: Any, facts: list[Facts]) -> None:
+        cursor.execute(
+            """
+            SELECT p.id, s.profile_id, s.epoch, coalesce(v.zone, p.zone), coalesce(v.erased_at, p.erased_at) IS NOT NULL
+            FROM audiences_profile p LEFT JOIN audiences_profile v ON v.id = p.merged_into_id
+                 JOIN audiences_standing s ON s.profile_id = coalesce(p.merged_into_id, p.id)
+            WHERE p.id = ANY(%s)
+            """,
+            [[one.drawn_id for one in facts]],
+        )
+        known = {row[0]: row[1:] for row in cursor.fetchall()}
+        for one in facts:
+            found = known.get(one.drawn_id)
+            if found is None:
+                one.exists = False
+            else:
+                one.profile_id, one.epoch, one.zone, one.erased = found
+
+    def _devices(self, cursor: Any, people: dict[int, list[Facts]]) -> None:
+        cursor.execute(
+            """
+            SELECT profile_id, id, gateway, address, p256dh, auth, sender_key, permission, quarantined_at IS NOT NULL,
+                   detached_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, platform, browser, os, locale, app_version
+            FROM audiences_device WHERE profile_id = ANY(%s) ORDER BY id
+            """,
+            [list(people)],
+        )
+        for profile_id, *row in cursor.fetchall():
+            context = dict(zip(("platform", "browser", "os", "locale", "app_version"), row[10:], strict=True))
+            device = DeviceFacts(*row[:10], context)
+            for one in people[profile_id]:
+                one.devices.append(device)
+
+    def _choices(self, cursor: Any, people: dict[int, list[Facts]]) -> None:
+        cursor.execute(
+            """
+            SELECT profile_id, topic_id, decision, out_epoch, out_at FROM audiences_choice
+            WHERE profile_id = ANY(%s) AND (topic_id IS NULL OR topic_id = %s)
+            """,
+            [list(people), self.wave.topic_id],
+        )
+        for profile_id, topic_id, *row in cursor.fetchall():
+            for one in people[profile_id]:
+                one.choices[topic_id] = ChoiceFacts(*row)
+
+    def _intents(self, cursor: Any, people: dict[int, list[Facts]], *, now: dt.datetime) -> None:
+        hours = max([cap.hours for cap in self.caps] + [-(-self.rules.cool_down_minutes // 60)], default=0)
+        if not hours or self.wave.message_class == "transactional":
+            return
+        since = now - dt.timedelta(hours=hours)
+        cursor.execute(
+            """
+            SELECT coalesce(p.merged_into_id, p.id), m.id, m.intent_at, w.topic_id, w.message_class
+            FROM delivery_message m JOIN audiences_profile p ON p.id = m.profile_id
+                 JOIN delivery_wave w ON w.id = m.wave_id
+            WHERE (m.profile_id = ANY(%(ids)s) OR m.profile_id IN (
+                       SELECT id FROM audiences_profile WHERE merged_into_id = ANY(%(ids)s)))
+              AND m.intent_at > %(since)s AND m.wave_on >= %(wave_on)s
+              AND m.state IN ('queued', 'claimed', 'pushing', 'sent', 'unknown')
+            """,
+            {"ids": list(people), "since": since, "wave_on": (since - LONGEST_WAVE).date()},
+        )
+        for profile_id, message_id, at, topic_id, message_class in cursor.fetchall():
+            for one in people[profile_id]:
+                if one.message_id != message_id:
+                    one.intents.append(Intent(at, topic_id, message_class))
+
+    def _earlier(self, cursor: Any, facts: list[Facts]) -> None:
+        devices = {device.id for one in facts for device in one.devices}
+        if not devices:
+            return
+        cursor.execute(
+            """
+            SELECT device_id, id, message_id, state, attempt, due_at FROM delivery_push
+            WHERE wave_on = %s AND send_key = %s AND device_id = ANY(%s)
+            """,
+            [self.wave.wave_on, send_key(self.wave), list(devices)],
+        )
+        found = {device_id: EarlierPush(*row) for device_id, *row in cursor.fetchall()}
+        if found:
+            for one in facts:
+                one.earlier = {d.id: found[d.id] for d in one.devices if d.id in found}
+
+
+def send_key(wave: Wave) -> str:
+    """What a device is served at most once for: the wave."""
+    return f"w{wave.pk}"

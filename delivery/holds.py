@@ -1,0 +1,98 @@
+"""Origins that are left alone: because they asked to, because they fail, or because they refuse our configuration."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import connection
+from django.db.models import Q
+
+from delivery.gateways.base import Action, Outcome
+from delivery.models import Credential, Hold
+
+PAUSE_AFTER = 5
+PAUSE_SHARE = 0.01
+PAUSE_SHARE_LEAST = 500
+BREAK_AFTER = 20
+BREAK_SHARE = 0.5
+BREAK_WINDOW = 50
+BREAK_SECONDS = 30.0
+
+
+@dataclass(slots=True)
+class _Origin:
+    refused_in_a_row: int = 0
+    refused: int = 0
+    answered: int = 0
+    failed_in_a_row: int = 0
+    recent: deque[bool] = field(default_factory=lambda: deque(maxlen=BREAK_WINDOW))
+
+
+class Watch:
+    """What one worker has seen of each origin. It decides when to write a hold, which all workers then obey."""
+
+    def __init__(self) -> None:
+        self._origins: dict[str, _Origin] = {}
+
+    def see(self, origin: str, outcome: Outcome) -> tuple[str, float | None] | None:
+        """Take one outcome in. (reason, seconds) where the origin must now be held; None seconds: until resumed."""
+        if outcome.action == Action.NOT_BEGUN:
+            return None
+        seen = self._origins.setdefault(origin, _Origin())
+        seen.answered += 1
+        if outcome.action == Action.HOLD:
+            return "throttled", outcome.wait
+        refused = outcome.action == Action.PAUSE
+        seen.refused_in_a_row = seen.refused_in_a_row + 1 if refused else 0
+        seen.refused += refused
+        if refused and (
+            seen.refused_in_a_row >= PAUSE_AFTER
+            or (seen.answered >= PAUSE_SHARE_LEAST and seen.refused > PAUSE_SHARE * seen.answered)
+        ):
+            self._origins[origin] = _Origin()
+            return "unauthorized", None
+        failed = outcome.action in (Action.RETRY, Action.UNKNOWN)
+        seen.failed_in_a_row = seen.failed_in_a_row + 1 if failed else 0
+        seen.recent.append(failed)
+        if failed and (
+            seen.failed_in_a_row >= BREAK_AFTER
+            or (len(seen.recent) == BREAK_WINDOW and sum(seen.recent) >= BREAK_SHARE * BREAK_WINDOW)
+        ):
+            self._origins[origin] = _Origin()
+            return "gateway_trouble", BREAK_SECONDS
+        return None
+
+
+def hold(
+    credential: Credential, origin: str, *, reason: str, seconds: float | None, detail: str, now: dt.datetime
+) -> None:
+    """Leave an origin alone, for `seconds` or (None) until someone resumes it. A longer hold is never shortened."""
+    until = None if seconds is None else now + dt.timedelta(seconds=seconds)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO delivery_hold (credential_id, origin, until, reason, detail, since)
+            VALUES (%s, %s, %s, %s, %s, %s)
+            ON CONFLICT (credential_id, origin) DO UPDATE
+                SET until = excluded.until, reason = excluded.reason, detail = excluded.detail, since = excluded.since
+                WHERE delivery_hold.until IS NOT NULL
+                  AND (excluded.until IS NULL OR excluded.until > delivery_hold.until)
+            """,
+            [credential.pk, origin, until, reason, detail[:1000], now],
+        )
+
+
+def in_force(credential: Credential, *, now: dt.datetime) -> dict[str, Hold]:
+    """The holds of this credential by origin. One query."""
+    current = Q(until=None) | Q(until__gt=now)
+    return {hold.origin: hold for hold in Hold.objects.filter(current, credential=credential)}
+
+
+def resume(holds: Iterable[Hold]) -> int:
+    """Someone looked and says go on. Returns how many were lifted."""
+    return sum(Hold.objects.filter(pk=hold.pk).delete()[0] for hold in holds)
+
+

@@ -1,0 +1,74 @@
+"""A message that passed its gates: its devices, its content, and what becomes of each push."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from delivery.content import Rendered
+from delivery.gates.facts import DeviceFacts, Facts
+from delivery.gates.verdict import Verdict
+from delivery.gateways.base import Letter, Outcome
+
+
+@dataclass(slots=True)
+class Sending:
+    """One push under way."""
+
+    id: UUID
+    device: DeviceFacts
+    attempt: int
+    letter: Letter
+    outcome: Outcome | None = None
+    due_at: dt.datetime | None = None
+
+    @property
+    def state(self) -> str:
+        return PUSH_STATES[self.outcome.action] if self.outcome else "sending"
+
+
+PUSH_STATES: Mapping[str, str] = {
+    "sent": "sent",
+    "drop": "dropped",
+    "retry": "retry",
+    "hold": "retry",
+    "pause": "retry",
+    "resubscribe": "dropped",
+    "fix": "rejected",
+    "unknown": "unknown",
+    "not_begun": "retry",
+}
+# The best of its pushes is what became of a message; one that is still to be tried keeps it open.
+BEST = ("sent", "unknown", "rejected", "dropped")
+
+
+@dataclass(slots=True)
+class Parcel:
+    """One message to be pushed. `settled` are the states of pushes that an earlier attempt finished."""
+
+    facts: Facts
+    verdicts: list[Verdict]
+    rendered: Rendered
+    sendings: list[Sending]
+    good_until: dt.datetime
+    settled: list[str] = field(default_factory=list)
+
+    def result(self) -> tuple[str, str, dt.datetime | None]:
+        """(state, reason, due_at) of the message now."""
+        waiting = [one for one in self.sendings if one.state == "retry"]
+        if waiting:
+            due = min(one.due_at for one in waiting if one.due_at)
+            return "queued", waiting[0].outcome.reason if waiting[0].outcome else "", due
+        states = [*self.settled, *(one.state for one in self.sendings)]
+        state = next(best for best in BEST if best in states)
+        reasons = [one.outcome.reason for one in self.sendings if one.outcome and one.state == state]
+        return state, reasons[0] if reasons else "", None
+
+    def record(self) -> list[dict[str, Any]]:
+        kept = [verdict.record() for verdict in self.verdicts]
+        if self.rendered.used_fallback:
+            next(one for one in kept if one["gate"] == "content")["values"] = {"used_fallback": True}
+        return kept

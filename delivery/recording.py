@@ -1,0 +1,105 @@
+"""Writing down what became of messages and pushes: one UPDATE for many, and only where they are still ours."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+from django.db import connection
+
+from delivery.gates.facts import Facts
+from delivery.gates.verdict import Effect, Verdict
+from delivery.models import Wave
+from delivery.parcel import Parcel
+
+LEAST_DEFER = dt.timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """A message that a gate said no to; the last verdict is the one that decided."""
+
+    facts: Facts
+    verdicts: list[Verdict]
+
+
+def not_sent(wave: Wave, decided: Sequence[NotSent], *, owner: str, now: dt.datetime) -> None:
+    """Record verdicts that end here: held back, expired, held out, or deferred until they free."""
+    if not decided:
+        return
+    last = [one.verdicts[-1] for one in decided]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE delivery_message m SET state = r.state, reason = r.reason, verdicts = r.verdicts::jsonb,
+                   due_at = coalesce(r.due_at, m.due_at), owner = '', lease_until = NULL,
+                   decided_at = CASE WHEN r.state = 'held_out' THEN now() ELSE m.decided_at END,
+                   finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
+            FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
+                 AS r(id, fence, state, reason, verdicts, due_at)
+            WHERE m.id = r.id AND m.wave_on = %s AND m.state = 'claimed' AND m.owner = %s AND m.fence = r.fence
+            """,
+            [
+                [one.facts.message_id for one in decided],
+                [one.facts.fence for one in decided],
+                [str(verdict.effect) for verdict in last],
+                [verdict.reason for verdict in last],
+                [msgspec.json.encode([v.record() for v in one.verdicts]).decode() for one in decided],
+                [
+                    max(verdict.frees_at or now, now + LEAST_DEFER) if verdict.effect == Effect.DEFER else None
+                    for verdict in last
+                ],
+                wave.wave_on,
+                owner,
+            ],
+        )
+
+
+_OUTCOMES = """
+WITH push AS (
+    UPDATE delivery_push p SET state = r.state, reason = r.reason, due_at = r.due_at, attempt = r.attempt,
+           status = r.status, gateway_ref = r.reference, ttl_granted = r.ttl, owner = '', lease_until = NULL,
+           finished_at = CASE WHEN r.state = 'retry' THEN NULL ELSE now() END
+    FROM unnest(%(ids)s::uuid[], %(fences)s::int[], %(states)s::text[], %(reasons)s::text[], %(due)s::timestamptz[],
+                %(attempts)s::int[], %(statuses)s::text[], %(references)s::text[], %(ttls)s::int[])
+         AS r(id, fence, state, reason, due_at, attempt, status, reference, ttl)
+    WHERE p.id = r.id AND p.wave_on = %(wave_on)s AND p.state = 'sending' AND p.owner = %(owner)s AND p.fence = r.fence
+)
+UPDATE delivery_message m SET state = r.state, reason = r.reason, due_at = coalesce(r.due_at, m.due_at), owner = '',
+       lease_until = NULL, finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
+FROM unnest(%(messages)s::bigint[], %(message_fences)s::int[], %(message_states)s::text[], %(message_reasons)s::text[],
+            %(message_due)s::timestamptz[]) AS r(id, fence, state, reason, due_at)
+WHERE m.id = r.id AND m.wave_on = %(wave_on)s AND m.state = 'pushing' AND m.owner = %(owner)s AND m.fence = r.fence
+"""
+
+
+def outcomes(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> None:
+    """Record what the gateways answered for a micro-batch: its pushes, and what that makes of their messages."""
+    sendings = [(parcel, one) for parcel in parcels for one in parcel.sendings]
+    results = [
+        parcel.result() if parcel.sendings else ("suppressed", "device_already_served", None) for parcel in parcels
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _OUTCOMES,
+            {
+                "wave_on": wave.wave_on,
+                "owner": owner,
+                "ids": [one.id for _, one in sendings],
+                "fences": [parcel.facts.fence for parcel, _ in sendings],
+                "states": [one.state for _, one in sendings],
+                "reasons": [one.outcome.reason if one.outcome else "" for _, one in sendings],
+                "due": [one.due_at for _, one in sendings],
+                "attempts": [one.attempt for _, one in sendings],
+                "statuses": [one.outcome.status[:60] if one.outcome else "" for _, one in sendings],
+                "references": [one.outcome.reference if one.outcome else "" for _, one in sendings],
+                "ttls": [one.outcome.ttl_granted if one.outcome else None for _, one in sendings],
+                "messages": [parcel.facts.message_id for parcel in parcels],
+                "message_fences": [parcel.facts.fence for parcel in parcels],
+                "message_states": [state for state, _, _ in results],
+                "message_reasons": [reason for _, reason, _ in results],
+                "message_due": [due for _, _, due in results],
+            },
+        )

@@ -1,0 +1,79 @@
+"""What workers and the clock run. A job is only a hint: it holds no recipient and no content."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+
+import django_rq
+import redis
+from django.conf import settings
+
+from delivery import outbox, sweeper
+from delivery.dispatch import LostSupervisor, Sender, drain_batch
+from delivery.sender import NoCredential, build_sender
+
+log = logging.getLogger(__name__)
+QUEUE = "deliver"
+SECONDS = 50
+_sender: Sender | None = None
+_parent = os.getppid()
+stopping = threading.Event()
+"""Set when this process was asked to stop: it ends after the current micro-batch, and gives back what it claimed."""
+
+
+def sender() -> Sender:
+    """This process's sender, built at the first job and again when the site's credential changed."""
+    global _sender
+    if _sender is not None:
+        _sender.credential.refresh_from_db()
+    if _sender is None or _sender.credential.retired_at:
+        _sender = build_sender()
+        _sender.is_orphan = lambda: os.getppid() != _parent
+        _sender.is_stopping = stopping.is_set
+    return _sender
+
+
+def drain() -> int:
+    """Send what is due, for at most 50 s; then another hint goes on. Returns how many messages were decided."""
+    ends = time.monotonic() + SECONDS
+    count = 0
+    try:
+        mine = sender()
+        while time.monotonic() < ends and not stopping.is_set() and (done := drain_batch(mine)):
+            count += done
+    except NoCredential as missing:
+        log.warning("nothing can be sent: %s", missing)
+    except LostSupervisor:
+        log.warning("the supervisor is gone: this worker stops")
+        os._exit(0)
+    return count
+
+
+def hint_due() -> int:
+    """Wake workers while something is due: as many hints as there are workers, never more. Returns how many."""
+    if not outbox.anything_due():
+        return 0
+    queue = django_rq.get_queue(QUEUE)
+    wanted = max(settings.HEED_WORKERS, 1) - queue.count
+    for _ in range(max(wanted, 0)):
+        queue.enqueue(drain, result_ttl=0, failure_ttl=7 * 86_400)
+    return max(wanted, 0)
+
+
+def hint() -> None:
+    """After a plan: wake workers at once. Where Redis is away the clock does it within a second of its return."""
+    try:
+        hint_due()
+    except redis.RedisError as problem:
+        log.warning("no hint was given: %s", type(problem).__name__)
+
+
+def sweep() -> None:
+    swept = sweeper.sweep()
+    if swept.requeued or swept.unknown or swept.poisoned:
+        log.warning("a worker was lost: %s", swept)
+
+
