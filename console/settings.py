@@ -139,6 +139,8 @@ LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
 USE_I18N = True
 USE_TZ = True
+# Moments by the clock of 24 hours.
+FORMAT_MODULE_PATH = "console.formats"
 
 STATIC_URL = "static/"
 STATIC_ROOT = HEED_DATA / "static"

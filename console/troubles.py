@@ -59,7 +59,7 @@ def _holds(now: dt.datetime) -> Iterator[Trouble]:
     for hold in Hold.objects.filter(Q(until=None) | Q(until__gt=now)).select_related("credential").order_by("pk"):
         why = hold.detail or hold.reason.replace("_", " ")
         if hold.until is None:
-            address = reverse("console:delivery_credential_change", args=[hold.credential_id])
+            address = reverse("console:credential_resume", args=[hold.credential_id])
             yield Trouble("bad", f"Nothing goes to {hold.origin} until someone resumes it: {why}", address, "Resume")
         else:
             yield Trouble("warn", f"{hold.origin} asked us to wait until {hold.until:%H:%M} UTC: {why}")

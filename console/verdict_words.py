@@ -12,83 +12,82 @@ from django.utils.dateparse import parse_datetime
 
 GATES = {
     "duplicate": "Only once",
-    "standing": "May be notified at all",
-    "erased": "May be notified at all",
-    "profile": "May be notified at all",
-    "paused": "Campaign is running",
-    "wave": "Campaign is running",
-    "exit": "Goal not reached yet",
+    "profile": "Is still there",
+    "running": "Campaign is running",
     "device": "Has a live device",
-    "consent": "Wants notifications",
-    "topic": "Wants this topic",
-    "data_consent": "Agreed to the data's use",
-    "filter": "Still in the audience",
-    "expired": "Still in time",
+    "consent": "Wants it",
     "expiry": "Still in time",
     "quiet_hours": "Outside quiet hours",
-    "window": "Inside the sending window",
     "frequency_cap": "Under the caps",
-    "cap": "Under the caps",
     "cool_down": "Long enough since the last",
-    "fatigue": "Not worn out",
-    "arbiter": "Nothing more important",
     "content": "Message can be written",
-    "template": "Message can be written",
     "global_holdout": "Not in the global holdout",
-    "control": "Not left alone for comparison",
-    "throttle": "Within the sending speed",
+    "control": "Not left alone to compare",
 }
 """Gate → the question that it asks, as a statement that is true when it lets a message pass."""
 
 REASONS = {
     "": "",
-    "duplicate": "Had this message already",
-    "device_already_served": "This device got it through a merged profile",
-    "profile_erased": "Was erased",
+    # The gates' own, in their order.
+    "device_already_served": "This device got it already, through a merged profile",
     "erased": "Was erased",
-    "suppressed": "Is on the list of those never to write to",
-    "wave_paused": "The campaign is paused",
-    "paused": "The campaign is paused",
-    "wave_stopped": "The campaign was stopped",
     "stopped": "The campaign was stopped",
+    "paused": "The campaign is paused",
     "no_device": "Has no device",
-    "no_live_device": "Has no device that can be reached",
-    "permission_denied": "Has forbidden notifications on every device",
-    "address_dead": "The device's address is dead",
+    "no_permission": "Has forbidden notifications on every device",
+    "needs_resubscribe": "Must subscribe again: the site's key has changed",
+    "logged_out": "Has signed out on every device",
+    "address_dead": "No device answers any more",
     "opted_out": "Opted out of all notifications",
     "topic_opted_out": "Opted out of this topic",
-    "topic_not_chosen": "Did not choose this topic",
-    "opted_out_after_planning": "Opted out after this was planned",
-    "expired": "It was too late",
-    "too_late": "It was too late",
-    "late": "It was too late",
+    "topic_off_by_default": "Did not choose this topic, and it is off by default",
+    "opted_out_since_planned": "Opted out after this was planned",
+    "expired": "Its time was over",
+    "late": "It was later than is tolerated",
     "quiet_hours": "Waits for the end of quiet hours",
-    "send_window": "Waits for the sending window",
+    "expires_in_quiet_hours": "Its time ends before quiet hours do",
     "frequency_cap": "Had as many messages as the cap allows",
-    "cool_down": "Waits until the last message is long enough ago",
-    "fatigue": "Is worn out",
-    "arbiter": "A more important message came first",
-    "missing_value": "A value is missing, and the template has no fallback for it",
-    "empty": "The message would be empty",
-    "empty_title": "The title would be empty",
-    "too_long": "The message would be too long",
-    "link_not_allowed": "The link is not allowed",
-    "template": "The template could not be filled in",
-    "payload_too_large": "The message is too large for the push service",
+    "cool_down": "The last message was too short a time ago",
     "global_holdout": "Gets no messages at all, to measure the whole",
     "control": "Left alone, to compare with",
-    "throttle": "Waits its turn",
-    "origin_held": "The push service asked us to wait",
-    "retry": "Will be tried again",
-    "gone": "The push service says this device is gone",
-    "rejected": "The push service refused it",
-    "unknown": "Nobody knows whether it arrived",
-    "lease_over": "A worker died while sending",
-    "attempts": "Five attempts failed",
+    # Content.
+    "missing_value": "A value is missing, and the template has no fallback for it",
+    "empty": "The message would be empty",
+    "too_long": "The message would be too long",
+    "link_not_allowed": "Its link is not allowed",
+    "template": "The template could not be filled in",
+    "unrenderable": "The template could not be filled in",
+    # What push services answered.
+    "gone": "The push service says that this device is gone",
+    "unauthorized": "The push service does not accept our credential",
+    "throttled": "The push service asked us to wait",
+    "gateway_trouble": "The push service is in trouble",
+    "not_reached": "The push service could not be reached",
+    "not_begun": "There was no time left to begin",
+    "no_answer": "The push service did not answer, so nobody knows whether it arrived",
+    "redirect": "The push service sent us elsewhere, which we never follow",
+    "invalid_ttl_or_topic": "The push service refused its lifetime or its collapse key",
+    "encryption_refused": "The push service refused its encryption",
+    "bad_request": "The push service refused its form",
+    "refused": "The push service refused it",
+    "payload_too_large": "It is too large for the push service",
+    "unsafe_address": "The device's address is not one that we may send to",
+    "invalid_keys": "The device's keys are not valid",
+    "credential_missing": "There is no push credential",
+    "credential_paused": "The push credential is paused",
+    "origin_held": "The push service is left alone for a while",
+    "attempts_exhausted": "Five attempts failed",
+    "expired_in_retry": "Its time was over before it could be tried again",
+    "lease_expired": "A worker died while sending, so nobody knows whether it arrived",
+    # States that stand for themselves.
     "queued": "Waits to be sent",
     "claimed": "Is being judged",
     "pushing": "Is on its way",
+    "suppressed": "Held back",
+    "held_out": "Left alone",
     "dropped": "Every device turned out to be gone",
+    "rejected": "The push service refused it",
+    "unknown": "Nobody knows whether it arrived",
 }
 """Reason code → what a marketer is told. An unknown code is shown as it is, with spaces."""
 
@@ -138,20 +137,22 @@ def said(verdicts: list[Mapping[str, Any]] | None, *, zone: str = "UTC") -> list
 
 
 def _sentence(verdict: Mapping[str, Any], zone: str) -> str:
-    values = verdict.get("values") or {}
-    reason = str(verdict.get("reason") or "")
-    speak = SENTENCES.get(reason) or SENTENCES.get(str(verdict.get("gate")))
-    parts = []
-    try:
-        parts.append(speak(values) if speak else "")
-    except (KeyError, TypeError, ValueError):
-        parts.append("")
-    if not parts[0]:
-        listed = ", ".join(f"{name.replace('_', ' ')} {_plain(value, zone)}" for name, value in values.items())
-        parts = [part for part in (reason_words(reason), listed) if part]
+    values, gate, reason = verdict.get("values") or {}, str(verdict.get("gate")), str(verdict.get("reason") or "")
+    phrase = _phrase(gate, values, zone)
+    # A phrase that tells the gate's own values says its reason already.
+    parts = [phrase] if gate == reason == "frequency_cap" and phrase else [reason_words(reason), phrase]
     if frees := _moment(verdict.get("frees_at"), zone):
         parts.append(f"frees {frees}")
     return "; ".join(part for part in parts if part)
+
+
+def _phrase(gate: str, values: Mapping[str, Any], zone: str) -> str:
+    if not values:
+        return ""
+    try:
+        return SENTENCES[gate](values)
+    except (KeyError, TypeError, ValueError):
+        return ", ".join(f"{name.replace('_', ' ')} {_plain(value, zone)}" for name, value in values.items())
 
 
 def _cap(values: Mapping[str, Any]) -> str:
@@ -161,14 +162,23 @@ def _cap(values: Mapping[str, Any]) -> str:
     return f"{seen} {'push' if seen == 1 else 'pushes'} in {span}; the cap is {values['cap']}"
 
 
+def _device(values: Mapping[str, Any]) -> str:
+    live = int(values["live"])
+    return f"{live} that can be reached"
+
+
 def _quiet(values: Mapping[str, Any]) -> str:
-    return f"quiet hours are {values['from']} to {values['until']}; it was {values['local']} there"
+    if "from" in values:
+        return f"quiet hours are {values['from']} to {values['until']} in {values['zone']}"
+    return f"by the clock of {values['zone']}"
 
 
 SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "frequency_cap": _cap,
     "quiet_hours": _quiet,
+    "device": _device,
 }
+"""Gate → its values as a phrase. What it does not fit is listed value by value instead."""
 
 
 def _plain(value: Any, zone: str) -> str:

@@ -12,10 +12,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
-from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from audiences.models import Profile, Segment, Source, Topic
 from console import profile_pages
+from console.admin.forms import TickedMomentsForm
 from console.admin.site import ConsoleModelAdmin, own_editor, render_page, site
 
 
@@ -126,8 +127,20 @@ class SegmentAdmin(ConsoleModelAdmin):
         return builder or super().change_view(request, object_id, form_url, extra_context)
 
 
+class TopicForm(TickedMomentsForm):
+    ticks = {"archived": "archived_at"}
+    archived = forms.BooleanField(
+        required=False,
+        label="Archived",
+        help_text="Taken off the preference page and out of the choices for new campaigns. Choices made stay on record.",
+        widget=UnfoldBooleanSwitchWidget,
+    )
+
+
 @admin.register(Topic, site=site)
 class TopicAdmin(ConsoleModelAdmin):
+    form = TopicForm
+    labels = {"default_on": "On by default", "position": "Place in the list", "key": "Key"}
     address = "settings/topics"
     plural = "Topics"
     singular = "topic"
@@ -136,14 +149,18 @@ class TopicAdmin(ConsoleModelAdmin):
         "A topic is something people can follow or leave, such as “Price drops”. "
         "With topics, somebody who has had enough of one thing does not have to leave everything."
     )
-    list_display = ("name", "key", "default_on", "position", "archived")
+    list_display = ("name", "key", "by_default", "state")
     ordering = ("position", "name")
     sortable_by = ()
-    fields = ("name", "key", "description", "default_on", "position", "archived_at")
+    fields = ("name", "key", "description", "default_on", "position", "archived")
     prepopulated_fields = {"key": ("name",)}
 
+    @display(description="Without a choice")
+    def by_default(self, topic: Topic) -> str:
+        return "on" if topic.default_on else "off"
+
     @display(description="State", label={"archived": "info", "open": "success"})
-    def archived(self, topic: Topic) -> str:
+    def state(self, topic: Topic) -> str:
         return "archived" if topic.archived_at else "open"
 
     def get_readonly_fields(self, request: HttpRequest, obj: Topic | None = None) -> tuple[str, ...]:
@@ -169,11 +186,22 @@ class NewSourceForm(forms.ModelForm):
         }
 
 
+class SourceForm(TickedMomentsForm):
+    ticks = {"revoked": "revoked_at"}
+    revoked = forms.BooleanField(
+        required=False,
+        label="Revoked",
+        help_text="Nothing that comes with this key is taken any more.",
+        widget=UnfoldBooleanSwitchWidget,
+    )
+
+
 @admin.register(Source, site=site)
 class SourceAdmin(ConsoleModelAdmin):
     address = "settings/sources"
     plural = "Sources and keys"
     singular = "source"
+    labels = {"requires_proof": "Ask for proof of identity", "name": "Name", "kind": "Kind"}
     empty_title = "Nothing sends data yet"
     empty_text = "Make a source for your website, app or server. It gets a key; with it, profiles and events come in."
     list_display = ("name", "kind", "key", "last_used_at", "unproven_calls", "state")
@@ -190,14 +218,13 @@ class SourceAdmin(ConsoleModelAdmin):
         return "revoked" if source.revoked_at else "open"
 
     def get_form(self, request: HttpRequest, obj: Source | None = None, change: bool = False, **kwargs: Any) -> Any:
-        if obj is None:
-            kwargs["form"] = NewSourceForm
+        kwargs["form"] = SourceForm if obj else NewSourceForm
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Source | None = None) -> tuple[str, ...]:
         if obj is None:
             return ("name", "kind")
-        return ("name", "kind", "key", "requires_proof", "unproven_calls", "last_used_at", "revoked_at")
+        return ("name", "kind", "key", "requires_proof", "unproven_calls", "last_used_at", "revoked")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Source | None = None) -> tuple[str, ...]:
         return ("kind", "key", "unproven_calls", "last_used_at") if obj else ()

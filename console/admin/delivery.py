@@ -13,7 +13,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from unfold.decorators import display
+from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from console.admin.forms import TickedMomentsForm
 from console.admin.site import ConsoleModelAdmin, site
 from delivery.credentials import create_credential
 from delivery.models import Cap, Credential, SendingRules
@@ -41,6 +43,15 @@ class SendingRulesAdmin(ConsoleModelAdmin):
     plural = "Sending rules"
     singular = "sending rules"
     form = SendingRulesForm
+    labels = {
+        "site_name": "Name of your site",
+        "default_zone": "Time zone",
+        "quiet_from": "Quiet from",
+        "quiet_until": "Quiet until",
+        "quiet_binds_transactional": "Transactional messages wait too",
+        "cool_down_minutes": "Minutes between two messages",
+        "global_holdout_percent": "Never told anything, in percent",
+    }
     fieldsets = (
         ("Your site", {"fields": ("site_name", "default_zone")}),
         (
@@ -77,6 +88,13 @@ class SendingRulesAdmin(ConsoleModelAdmin):
 
 @admin.register(Cap, site=site)
 class CapAdmin(ConsoleModelAdmin):
+    labels = {
+        "limit": "At most",
+        "hours": "In how many hours",
+        "topic": "Of this topic",
+        "message_class": "Of this kind",
+        "defers": "Messages beyond it wait",
+    }
     address = "settings/caps"
     plural = "Caps"
     singular = "cap"
@@ -100,7 +118,15 @@ class CapAdmin(ConsoleModelAdmin):
         return "waits until the cap frees" if cap.defers else "is held back"
 
 
-class CredentialForm(forms.ModelForm):
+class CredentialForm(TickedMomentsForm):
+    ticks = {"retired": "retired_at"}
+    retired = forms.BooleanField(
+        required=False,
+        label="Retired",
+        help_text="Not used any more. Whoever subscribed with its key must subscribe again before they can be reached.",
+        widget=UnfoldBooleanSwitchWidget,
+    )
+
     def clean_subject(self) -> str:
         return _subject(self.cleaned_data["subject"])
 
@@ -136,6 +162,8 @@ class CredentialAdmin(ConsoleModelAdmin):
         "that push services can write to."
     )
     form = CredentialForm
+    labels = {"subject": "Address for push services"}
+    change_form_before_template = "console/credential_holds.html"
     list_display = ("name", "gateway", "subject", "state", "created_at")
     ordering = ("pk",)
     sortable_by = ()
@@ -149,10 +177,10 @@ class CredentialAdmin(ConsoleModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Credential | None = None) -> tuple[str, ...]:
         if obj is None:
             return ("name", "subject")
-        return ("name", "subject", "public_key", "created_at", "retired_at", "paused_at", "pause_reason")
+        return ("name", "subject", "public_key", "created_at", "retired")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Credential | None = None) -> tuple[str, ...]:
-        return ("public_key", "created_at", "pause_reason") if obj else ()
+        return ("public_key", "created_at") if obj else ()
 
     def has_delete_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
         return False

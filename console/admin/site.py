@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model
+from django.db.models import Field, Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, reverse
@@ -98,6 +98,8 @@ class ConsoleModelAdmin(ModelAdmin):
     address = ""
     plural = ""
     singular = ""
+    # Field → what it is called in the form, where the model's own name is not a marketer's.
+    labels: ClassVar[dict[str, str]] = {}
     # What an empty list says: what belongs here, and the next step.
     empty_title = ""
     empty_text = ""
@@ -139,6 +141,11 @@ class ConsoleModelAdmin(ModelAdmin):
     ) -> HttpResponse:
         crumbs = [(self.plural, self.list_address()), ("History", "")]
         return super().history_view(request, object_id, {"crumbs": crumbs, **(extra_context or {})})
+
+    def formfield_for_dbfield(self, db_field: Field[Any, Any], request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name in self.labels:
+            kwargs["label"] = self.labels[db_field.name]
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def list_address(self) -> str:
         """Where its list is."""

@@ -11,8 +11,14 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultiple
 
 from console.admin.site import ConsoleModelAdmin, site
+
+ROLE_HELP = (
+    "A marketer makes segments, templates and campaigns; an analyst reads everything; a developer looks after sources, "
+    "keys and credentials; an owner may do all of it, and sets rules, caps and the team."
+)
 
 
 @admin.register(User, site=site)
@@ -24,6 +30,7 @@ class TeamAdmin(ConsoleModelAdmin, UserAdmin):
     singular = "team member"
     empty_title = "Nobody but you"
     empty_text = "Add those who work with Heed, each with a role: marketer, analyst, developer or owner."
+    labels = {"is_active": "May sign in", "username": "Name to sign in with"}
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -37,12 +44,17 @@ class TeamAdmin(ConsoleModelAdmin, UserAdmin):
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": (("first_name", "last_name"), "email")}),
-        ("Role", {"fields": ("groups", "is_active"), "description": "What each role may do is in the guide."}),
+        ("Role", {"fields": ("groups", "is_active")}),
     )
     add_fieldsets = (
-        (None, {"classes": ("wide",), "fields": ("username", "usable_password", "password1", "password2")}),
+        (None, {"classes": ("wide",), "fields": ("username", "password1", "password2")}),
         ("Role", {"fields": ("groups",)}),
     )
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "groups":
+            kwargs |= {"widget": UnfoldAdminCheckboxSelectMultiple(), "label": "Roles", "help_text": ROLE_HELP}
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         return super().get_queryset(request).prefetch_related("groups")

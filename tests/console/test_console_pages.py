@@ -13,12 +13,11 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from audiences.models import Choice, EventName, Permission, Segment
 from audiences.consent import NewChoice, record
+from audiences.models import EventName, Permission
 from campaigns.models import Campaign
 from delivery.models import Cap, Hold, Message, Push, SendingRules, Wave
 from tests import make
-from tests.conftest import NOW
 
 pytestmark = pytest.mark.django_db
 
@@ -77,8 +76,14 @@ def populated(owner: User) -> dict[str, int]:
     SendingRules.objects.create(pk=1)
     cap = Cap.objects.create(limit=5, hours=168)
     Push.objects.create(
-        wave_on=wave.wave_on, wave=wave, message=message, profile=ada, device=ada.devices.first(), send_key="k",
-        intent_at=now, content={"title": "Hello"},
+        wave_on=wave.wave_on,
+        wave=wave,
+        message=message,
+        profile=ada,
+        device=ada.devices.first(),
+        send_key="k",
+        intent_at=now,
+        content={"title": "Hello"},
     )
     return {
         "profile": ada.pk,
@@ -277,9 +282,7 @@ def test_a_new_credential_has_a_key_pair_and_never_shows_the_private_half(consol
 
 
 @pytest.mark.parametrize("subject", ["me", "mailto:nobody", "http://shop.example.net", "mailto:push@localhost"])
-def test_a_credential_without_an_address_to_write_to_is_refused_beside_the_field(
-    console: Client, subject: str
-) -> None:
+def test_a_credential_without_an_address_to_write_to_is_refused_beside_the_field(console: Client, subject: str) -> None:
     answer = console.post(reverse("console:delivery_credential_add"), {"name": "Shop", "subject": subject})
     assert answer.status_code == 200
     assert answer.context["adminform"].form.errors["subject"]
@@ -288,8 +291,13 @@ def test_a_credential_without_an_address_to_write_to_is_refused_beside_the_field
 def test_sending_rules_refuse_an_unknown_time_zone(console: Client) -> None:
     where = reverse("console:delivery_sendingrules_change", args=[1])
     console.get(where)
-    said = {"site_name": "Shop", "quiet_from": "22:00", "quiet_until": "08:00", "cool_down_minutes": 0,
-            "global_holdout_percent": "0"}
+    said = {
+        "site_name": "Shop",
+        "quiet_from": "22:00",
+        "quiet_until": "08:00",
+        "cool_down_minutes": 0,
+        "global_holdout_percent": "0",
+    }
     answer = console.post(where, said | {"default_zone": "Berlin"})
     assert "Europe/Berlin" in str(answer.context["adminform"].form.errors["default_zone"])
     console.post(where, said | {"default_zone": "Europe/Berlin"})
@@ -324,7 +332,9 @@ def test_an_owner_cannot_change_somebody_who_may_do_everything(client: Client, p
     answer = client.post(address("member", populated), {"username": "taken"})
     assert answer.status_code == 403
     password = reverse("console:auth_user_password_change", args=[populated["user"]])
-    assert client.post(password, {"password1": "another pass word", "password2": "another pass word"}).status_code == 403
+    assert (
+        client.post(password, {"password1": "another pass word", "password2": "another pass word"}).status_code == 403
+    )
 
 
 def test_an_unknown_address_gets_our_own_page(console: Client) -> None:
