@@ -132,7 +132,7 @@ class TopicForm(TickedMomentsForm):
     archived = forms.BooleanField(
         required=False,
         label="Archived",
-        help_text="Taken off the preference page and out of the choices for new campaigns. Choices made stay on record.",
+        help_text="Off the preference page, and not to be chosen for new campaigns. Choices made stay on record.",
         widget=UnfoldBooleanSwitchWidget,
     )
 

@@ -128,6 +128,7 @@ class ConsoleModelAdmin(ModelAdmin):
             title = str(found) if found else self.singular
         crumbs = [(self.plural, self.list_address()), (title, "")]
         extra = {"title": title, "subtitle": None, "crumbs": crumbs, "show_save_and_add_another": False}
+        extra["show_save_and_continue"] = False
         return super().changeform_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def delete_view(

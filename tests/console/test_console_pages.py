@@ -1,17 +1,16 @@
-"""Every page of the console: it opens, it is closed to strangers, and it asks the database a bounded number of times."""
+"""Every page of the console: it opens, is closed to strangers, and asks the database a bounded number of times."""
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import reverse
 
 from audiences.consent import NewChoice, record
 from audiences.models import EventName, Permission
@@ -175,15 +174,6 @@ def test_a_person_without_access_to_the_console_gets_no_page(client: Client, pop
     client.force_login(User.objects.create_user("guest", password="a long password"))
     for page in PAGES:
         assert client.get(address(page, populated)).status_code == 302, page
-
-
-def console_routes() -> Iterator[str]:
-    """Names of the console's addresses that take no argument or one."""
-    for namespace in get_resolver().url_patterns:
-        if isinstance(namespace, URLResolver) and namespace.namespace == "console":
-            for pattern in namespace.url_patterns:
-                if isinstance(pattern, URLPattern) and pattern.name:
-                    yield pattern.name
 
 
 def test_every_address_of_ours_under_console_asks_for_a_sign_in(client: Client, populated: dict[str, int]) -> None:

@@ -1,0 +1,191 @@
+"""A campaign in the console: its form, its launch and what its page tells while it goes out."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from campaigns.models import Campaign
+from delivery.models import Message, SendingRules, Wave
+from tests import make
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def console() -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("olive"))
+    return client
+
+
+def answers(**said: object) -> dict[str, object]:
+    """A filled-in form."""
+    segment = make.segment({"type": "everyone"})
+    template = make.version().template
+    return {
+        "name": "Spring",
+        "included": [segment.pk],
+        "template": template.pk,
+        "topic": make.topic().pk,
+        "message_class": "promotional",
+        "goal_event": "Order Completed",
+        "goal_hours": "168",
+        "control_percent": "10",
+        "control_reason": "",
+        "expires_hours": "24",
+        "start": "now",
+        "start_at": "",
+        "start_zone": "",
+    } | said
+
+
+def post_new(console: Client, **said: object) -> Campaign | None:
+    console.post(reverse("console:campaigns_campaign_add"), answers(**said))
+    return Campaign.objects.first()
+
+
+def errors_of(console: Client, **said: object) -> dict[str, list[str]]:
+    answer = console.post(reverse("console:campaigns_campaign_add"), answers(**said))
+    assert answer.status_code == 200
+    assert not Campaign.objects.filter(name="Spring").exclude(pk=said.get("pk", 0)).exists()
+    return answer.context["form"].errors
+
+
+def test_a_campaign_is_saved_as_a_draft_with_ten_percent_left_alone(console: Client) -> None:
+    made = post_new(console)
+    assert made is not None
+    assert made.state == "draft"
+    assert made.control_percent == 10
+    assert made.scheduled_at is None
+    assert made.created_by == User.objects.get()
+    assert made.included.count() == 1
+
+
+def test_a_time_is_told_by_the_clock_of_its_zone(console: Client) -> None:
+    made = post_new(console, start="later", start_at="2026-12-24T09:00", start_zone="America/New_York")
+    assert made is not None
+    assert made.scheduled_at == dt.datetime(2026, 12, 24, 14, 0, tzinfo=dt.UTC)
+    form = console.get(reverse("console:campaigns_campaign_change", args=[made.pk])).context["form"]
+    assert form.initial["start"] == "later"
+    assert form.initial["start_at"] == "2026-12-24T14:00"
+
+
+def test_a_time_without_a_zone_is_the_sites(console: Client) -> None:
+    SendingRules.objects.create(pk=1, default_zone="Europe/Berlin")
+    made = post_new(console, start="later", start_at="2026-12-24T09:00")
+    assert made is not None
+    assert made.scheduled_at == dt.datetime(2026, 12, 24, 8, 0, tzinfo=dt.UTC)
+
+
+def test_a_time_that_the_clocks_skip_is_refused(console: Client) -> None:
+    found = errors_of(console, start="later", start_at="2027-03-28T02:30", start_zone="Europe/Berlin")
+    assert "does not exist" in found["start_at"][0]
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "words"),
+    [
+        ({"name": ""}, "name", "Give it a name"),
+        ({"template": ""}, "template", "Choose what it says"),
+        ({"start": "later"}, "start_at", "Say when"),
+        ({"start": "later", "start_at": "2026-12-24T09:00", "start_zone": "Berlin"}, "start_zone", "Europe/Berlin"),
+        ({"control_percent": "80"}, "control_percent", "50"),
+        ({"expires_hours": "0"}, "expires_hours", "1"),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field(
+    console: Client, said: dict[str, object], field: str, words: str
+) -> None:
+    assert words in errors_of(console, **said)[field][0]
+
+
+def test_two_campaigns_do_not_share_a_name(console: Client) -> None:
+    taken = make.campaign(name="Spring")
+    assert "of this name already" in errors_of(console, pk=taken.pk)["name"][0]
+
+
+def test_taking_the_time_away_lets_it_start_at_launch(console: Client) -> None:
+    made = post_new(console, start="later", start_at="2026-12-24T09:00")
+    assert made is not None
+    where = reverse("console:campaigns_campaign_change", args=[made.pk])
+    console.post(where, answers(name="Spring") | {"start": "now", "start_at": "2026-12-24T09:00"})
+    made.refresh_from_db()
+    assert made.scheduled_at is None
+
+
+def running(**values: object) -> tuple[Campaign, Wave]:
+    now = dt.datetime.now(dt.UTC)
+    campaign = make.campaign(state=Campaign.State.RUNNING, scheduled_at=now, launched_at=now, **values)
+    return campaign, make.wave(origin=campaign.origin, wave_on=now.date(), due_at=now, created_at=now)
+
+
+def test_a_running_campaign_tells_how_far_it_is_and_why_some_were_not_sent(console: Client) -> None:
+    campaign, wave = running()
+    now = dt.datetime.now(dt.UTC)
+    for state, reason, times in [
+        ("sent", "", 4),
+        ("held_out", "control", 2),
+        ("suppressed", "frequency_cap", 3),
+        ("queued", "quiet_hours", 1),
+        ("queued", "", 2),
+    ]:
+        for _ in range(times):
+            make.message(wave, make.profile(), state=state, reason=reason, intent_at=now if state == "sent" else None)
+    progress = console.get(reverse("console:campaigns_campaign_change", args=[campaign.pk])).context["progress"]
+    assert (progress.planned, progress.open, progress.sent, progress.held_out, progress.not_sent) == (12, 3, 4, 2, 3)
+    assert progress.percent == 75
+    assert progress.last_minute == 4
+    assert progress.why_not() == [("suppressed", "frequency_cap", 3), ("queued", "quiet_hours", 1)]
+    html = console.get(reverse("console:campaign_progress", args=[campaign.pk])).content.decode()
+    assert "Had as many messages as the cap allows" in html
+    assert "Waits for the end of quiet hours" in html
+
+
+def test_the_people_of_a_campaign_are_listed_by_state_page_by_page(console: Client) -> None:
+    campaign, wave = running()
+    people = [make.profile(f"person {number:03}") for number in range(105)]
+    Message.objects.bulk_create(
+        Message(
+            wave=wave,
+            wave_on=wave.wave_on,
+            profile=person,
+            arm="told",
+            state="sent" if number % 2 else "suppressed",
+            reason="" if number % 2 else "no_device",
+            due_at=wave.due_at,
+            planned_at=wave.due_at,
+            planned_epoch=0,
+        )
+        for number, person in enumerate(people)
+    )
+    where = reverse("console:campaign_people", args=[campaign.pk])
+    first = console.get(where).context
+    assert [row.profile.external_id for row, _, _ in first["rows"]] == [f"person {n:03}" for n in range(100)]
+    second = console.get(where + first["next_page"]).context
+    assert [row.profile.external_id for row, _, _ in second["rows"]] == [f"person {n:03}" for n in range(100, 105)]
+    assert second["next_page"] == ""
+    held_back = console.get(where, {"state": "suppressed", "reason": "no_device"}).context["rows"]
+    assert len(held_back) == 53
+
+
+def test_a_running_campaign_cannot_be_edited(console: Client) -> None:
+    campaign, _ = running(name="On its way")
+    console.post(reverse("console:campaigns_campaign_change", args=[campaign.pk]), answers(name="Changed"))
+    campaign.refresh_from_db()
+    assert campaign.name == "On its way"
+
+
+def test_only_a_draft_can_be_deleted(console: Client) -> None:
+    campaign, _ = running()
+    assert (
+        console.post(reverse("console:campaigns_campaign_delete", args=[campaign.pk]), {"post": "yes"}).status_code
+        == 403
+    )
+    draft = make.campaign()
+    console.post(reverse("console:campaigns_campaign_delete", args=[draft.pk]), {"post": "yes"})
+    assert not Campaign.objects.filter(pk=draft.pk).exists()
