@@ -61,7 +61,7 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [_asset("console.css")],
     "SCRIPTS": [_asset("console.js")],
     "ENVIRONMENT": "console.simulated.label",
-    "LOGIN": {"image": _asset("login.svg")},
+    "LOGIN": {"image": _asset("login.svg"), "form": "console.sign_in.SignInForm"},
     "BORDER_RADIUS": "8px",
     "SIDEBAR": {"show_search": False, "show_all_applications": False, "navigation": navigation},
     "COLORS": {

@@ -50,6 +50,8 @@ class ProfileAdmin(ConsoleModelAdmin):
         words = search_term.strip()
         if not words:
             return queryset, False
+        if "@" in words:
+            return queryset.filter(Q(attributes__email__istartswith=words) | Q(external_id__startswith=words)), False
         first, _, last = words.partition(" ")
         found = (
             Q(external_id__startswith=words)
