@@ -344,3 +344,85 @@ def test_an_error_shows_a_number_and_no_stack(console: Client, populated: dict[s
     assert "Traceback" not in html
     assert "SELECT" not in html
     assert "lost" not in html
+
+
+def test_no_page_changes_anything_without_the_forms_token(owner: User, populated: dict[str, int]) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(owner)
+    from console.admin.pages import urlpatterns
+
+    own = [
+        reverse(
+            f"console:{pattern.name}",
+            kwargs={name: "stop" if name == "name" else populated["draft"] for name in pattern.pattern.converters},
+        )
+        for pattern in urlpatterns
+    ]
+    for where in [*own, *(address(page, populated) for page in PAGES)]:
+        assert strict.post(where, {"launch": "1"}).status_code == 403, where
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "profiles/x/change/",
+        "profiles/99999999999999999999999/change/",
+        "profiles/%00/change/",
+        "profiles/?q=%00",
+        "profiles/?p=x",
+        "profiles/?p=999999",
+        "profiles/?nonsense=1",
+        "campaigns/x/change/",
+        "campaigns/99999999999999999999999/change/",
+        "campaigns/?state__exact=nonsense",
+        "campaigns/RUNNING/people/?after=x",
+        "campaigns/RUNNING/people/?after=99999999999999999999999",
+        "campaigns/RUNNING/people/?state=%00&reason=%00",
+        "campaigns/RUNNING/do/nonsense/",
+        "campaigns/99999999999999999999999/people/",
+        "settings/topics/x/change/",
+        "settings/rules/2/change/",
+        "settings/credentials/99/resume/",
+    ],
+)
+def test_an_odd_address_is_answered_not_tripped_over(console: Client, populated: dict[str, int], where: str) -> None:
+    answer = console.get("/console/" + where.replace("RUNNING", str(populated["running"])))
+    assert answer.status_code in (200, 302, 404)
+
+
+def test_a_held_push_service_is_freed_by_hand_and_with_a_post_only(console: Client, populated: dict[str, int]) -> None:
+    where = reverse("console:credential_resume", args=[populated["credential"]])
+    assert "https://push.example.net" in console.get(where).content.decode()
+    assert Hold.objects.exists()
+    console.post(where)
+    assert not Hold.objects.exists()
+
+
+def test_a_topic_is_archived_with_a_tick_and_keeps_its_key(console: Client, populated: dict[str, int]) -> None:
+    from audiences.models import Topic
+
+    where = address("topic", populated)
+    console.post(where, {"name": "Offers", "key": "changed", "position": 1, "archived": "on"})
+    topic = Topic.objects.get(pk=populated["topic"])
+    assert topic.archived_at is not None
+    assert topic.key == "price-drops"
+    since = topic.archived_at
+    console.post(where, {"name": "Offers", "position": 2, "archived": "on"})
+    topic.refresh_from_db()
+    assert topic.archived_at == since
+    console.post(where, {"name": "Offers", "position": 2})
+    topic.refresh_from_db()
+    assert topic.archived_at is None
+
+
+def test_a_new_member_may_sign_in_and_nothing_more_than_the_role_says(console: Client) -> None:
+    role = Group.objects.get(name="Analyst")
+    console.post(
+        reverse("console:auth_user_add"),
+        {"username": "ann", "password1": "a long password 1", "password2": "a long password 1", "groups": [role.pk]},
+    )
+    member = User.objects.get(username="ann")
+    assert member.is_staff
+    assert not member.is_superuser
+    assert member.check_password("a long password 1")
+    assert list(member.groups.all()) == [role]
