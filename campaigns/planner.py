@@ -65,6 +65,7 @@ def plan(wave: Wave, *, now: dt.datetime, batch: int = PLAN_BATCH) -> bool:
         last = cursor.fetchone()[0] or 0
         end = min(start + batch, last)
         if end > start:
+            audience.make_room(cursor)
             arm, arm_params = _arm_sql(wave, SendingRules.current())
             cursor.execute(
                 f"""

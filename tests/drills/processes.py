@@ -1,0 +1,64 @@
+"""Real processes for the drills: workers, their supervisor, the clock, and a Redis that can be killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Processes:
+    """Starts processes of ours in their own groups, and kills what is left at the end."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.environment = environment
+        self.running: list[subprocess.Popen[bytes]] = []
+
+    def start(self, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            env=self.environment | settings,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL if not os.environ.get("HEED_DRILL_NOISE") else None,
+            start_new_session=True,
+        )
+        self.running.append(process)
+        return process
+
+    def worker(self, **settings: str) -> subprocess.Popen[bytes]:
+        return self.start("-m", "tests.drills.worker", **settings)
+
+    def clock(self, **settings: str) -> subprocess.Popen[bytes]:
+        return self.start("manage.py", "clock", **settings)
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGKILL to the whole group: nothing gets to say goodbye."""
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        process.wait()
+        if process in self.running:
+            self.running.remove(process)
+
+    def stop(self) -> None:
+        for process in list(self.running):
+            self.kill(process)
+
+
+def wait_for(condition: Callable[[], Any], *, seconds: float = 40, every: float = 0.1) -> Any:
+    """The first true answer, or AssertionError after so many seconds."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        time.sleep(every)
+    raise AssertionError(f"it did not come true within {seconds} s")

@@ -1,0 +1,11 @@
+"""A real worker process with the tests' content source: `python -m tests.drills.worker`."""
+
+import django
+
+django.setup()
+
+import tests.delivery.sending  # noqa: E402, F401  (registers the content source)
+from console.management.commands.work import Command  # noqa: E402
+
+if __name__ == "__main__":
+    Command().handle()
