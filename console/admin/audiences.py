@@ -15,6 +15,7 @@ from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from audiences.models import Profile, Segment, Source, Topic
+from audiences.sources import create_source
 from console import profile_pages
 from console.admin.forms import TickedMomentsForm
 from console.admin.site import ConsoleModelAdmin, own_editor, render_page, site
@@ -203,6 +204,7 @@ class SourceAdmin(ConsoleModelAdmin):
     address = "settings/sources"
     plural = "Sources and keys"
     singular = "source"
+    change_form_before_template = "console/source_links.html"
     labels = {"requires_proof": "Ask for proof of identity", "name": "Name", "kind": "Kind"}
     empty_title = "Nothing sends data yet"
     empty_text = "Make a source for your website, app or server. It gets a key; with it, profiles and events come in."
@@ -213,7 +215,7 @@ class SourceAdmin(ConsoleModelAdmin):
 
     @display(description="Key")
     def key(self, source: Source) -> str:
-        return source.write_key or f"{source.key_hint}…"
+        return source.write_key or source.key_hint
 
     @display(description="State", label={"revoked": "danger", "open": "success"})
     def state(self, source: Source) -> str:
@@ -238,8 +240,6 @@ class SourceAdmin(ConsoleModelAdmin):
         if change:
             super().save_model(request, obj, form, change)
             return
-        from audiences.sources import create_source
-
         made, self._new_keys[request] = create_source(obj.name, obj.kind)
         obj.pk = made.pk
         obj.refresh_from_db()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from console import campaign_pages, credential_pages, dashboard, profile_pages
+from console import campaign_pages, credential_pages, dashboard, profile_pages, source_pages
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("home/going-out/", dashboard.going_out, name="home_going_out"),
@@ -18,5 +18,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("campaigns/<int:pk>/people/", campaign_pages.people, name="campaign_people"),
     path("campaigns/<int:pk>/do/<slug:name>/", campaign_pages.deed, name="campaign_deed"),
     path("settings/credentials/<int:pk>/resume/", credential_pages.resume, name="credential_resume"),
+    path("settings/sources/<int:pk>/proof/", source_pages.proof, name="source_proof"),
     path("profiles/<int:pk>/segments/", profile_pages.segments, name="profile_segments"),
 ]

@@ -33,6 +33,7 @@ class TeamAdmin(ConsoleModelAdmin, UserAdmin):
     labels = {"is_active": "May sign in", "username": "Name to sign in with"}
     form = UserChangeForm
     add_form = UserCreationForm
+    add_form_template = None
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "full_name", "email", "roles", "last_login", "state")
     list_filter = ()

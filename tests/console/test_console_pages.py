@@ -426,3 +426,41 @@ def test_a_new_member_may_sign_in_and_nothing_more_than_the_role_says(console: C
     assert not member.is_superuser
     assert member.check_password("a long password 1")
     assert list(member.groups.all()) == [role]
+
+
+def test_a_servers_key_is_shown_once_and_works(console: Client) -> None:
+    from audiences.models import Source
+    from audiences.sources import source_of_key
+
+    where = reverse("console:audiences_source_add")
+    answer = console.post(where, {"name": "Order system", "kind": "server"})
+    assert answer.status_code == 200
+    key = answer.context["key"]
+    made = Source.objects.get()
+    assert key in answer.content.decode()
+    assert "no-cache" in answer["Cache-Control"]
+    assert source_of_key(key) == made
+    for page in ("audiences_source_changelist", "audiences_source_change"):
+        args = [made.pk] if page.endswith("change") else []
+        assert key not in console.get(reverse(f"console:{page}", args=args)).content.decode()
+
+
+def test_a_websites_key_is_found_again_in_the_list(console: Client) -> None:
+    answer = console.post(reverse("console:audiences_source_add"), {"name": "Shop", "kind": "browser"})
+    key = answer.context["key"]
+    assert key in console.get(reverse("console:audiences_source_changelist")).content.decode()
+
+
+def test_the_secret_for_proof_is_shown_on_a_post_only_and_makes_the_proof(console: Client) -> None:
+    import hashlib
+    import hmac
+
+    from audiences.sources import create_source, identity_hash
+
+    source, _ = create_source("Shop", "browser")
+    where = reverse("console:source_proof", args=[source.pk])
+    assert not console.get(where).context["secret"]
+    secret = console.post(where).context["secret"]
+    assert hmac.new(secret.encode(), b"42", hashlib.sha256).hexdigest() == identity_hash(source, "42")
+    server, _ = create_source("Orders", "server")
+    assert console.get(reverse("console:source_proof", args=[server.pk])).status_code == 404
