@@ -10,9 +10,9 @@ import redis
 from django.conf import settings as site
 from django.db import connection
 
-from tests.gateways.webpush import PushService
-
+from audiences import names_seen, sources
 from audiences.partitions import _known, ensure_months
+from tests.gateways.webpush import PushService
 
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
 
@@ -32,6 +32,13 @@ def django_db_setup(django_db_setup: Any, django_db_blocker: Any) -> None:
             days = [middle.date() + dt.timedelta(days=30 * months) for months in range(-4, 4)]
             for table in ("audiences_event", "delivery_message", "delivery_push"):
                 ensure_months(table, days)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered() -> None:
+    """What a process remembers of its database for a while must not pass from one test to the next."""
+    names_seen.forget()
+    sources.forget_sources()
 
 
 @pytest.fixture

@@ -1,0 +1,167 @@
+"""What apps and SDKs send: the calls of the tracking API, read strictly, each with the path of what is wrong in it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import uuid
+import zoneinfo
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+LARGEST_CALL = 32 * 1024
+LONGEST_ID = 255
+LONGEST_NAME = 200
+KINDS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
+
+Said = str | int | float | None
+
+
+class Malformed(ValueError):
+    """One call cannot be read: `path` says where, `reason` what to change."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}" if path else reason)
+        self.path = path
+        self.reason = reason
+
+
+class App(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
+    name: Said = None
+    version: Said = None
+    build: Said = None
+
+
+class Handset(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
+    """`context.device`, as the mobile SDKs send it; `permission` is our own addition."""
+
+    id: Said = None
+    token: str | None = None
+    type: str | None = None
+    permission: str | None = None
+
+
+class Page(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
+    url: str | None = None
+    path: str | None = None
+    title: str | None = None
+    referrer: str | None = None
+
+
+class Named(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
+    name: Said = None
+    version: Said = None
+
+
+class Context(msgspec.Struct, rename="camel", omit_defaults=True):
+    """What is kept of a call's context; whatever else the SDK knows of the person is not stored."""
+
+    ip: str | None = None
+    locale: str | None = None
+    timezone: str | None = None
+    user_agent: str | None = None
+    library: Named | None = None
+    app: App | None = None
+    os: Named | None = None
+    device: Handset | None = None
+    page: Page | None = None
+    campaign: dict[str, Any] | None = None
+    user_hash: str | None = None
+    clock: str | None = None
+
+
+class Call(msgspec.Struct, rename="camel"):
+    type: str = ""
+    message_id: Said = None
+    user_id: Said = None
+    anonymous_id: Said = None
+    event: str | None = None
+    name: str | None = None
+    category: str | None = None
+    properties: dict[str, Any] | None = None
+    traits: dict[str, Any] | None = None
+    context: Context | None = None
+    timestamp: dt.datetime | None = None
+    original_timestamp: dt.datetime | None = None
+    sent_at: dt.datetime | None = None
+    group_id: Said = None
+    previous_id: Said = None
+    user_hash: str | None = None
+
+    def proof(self) -> str:
+        """The `userHash` that came with the call, from wherever SDKs can put it, or the empty string."""
+        said = self.user_hash or (self.context and self.context.user_hash) or (self.traits or {}).get("userHash")
+        return said if isinstance(said, str) else ""
+
+
+_decoder = msgspec.json.Decoder(Call)
+
+
+def read(raw: bytes | msgspec.Raw | Mapping[str, Any], *, kind: str | None = None) -> Call:
+    """One call, checked and with its ids as text. `kind` is the type that the address says. Raises Malformed."""
+    try:
+        if isinstance(raw, Mapping):
+            call = msgspec.convert(raw, Call)
+        else:
+            if len(memoryview(raw)) > LARGEST_CALL:
+                raise Malformed("", f"A call may have {LARGEST_CALL // 1024} KB at most.")
+            call = _decoder.decode(raw)
+    except msgspec.ValidationError as problem:
+        reason, _, path = str(problem).partition(" - at `$")
+        raise Malformed(path.rstrip("`").lstrip("."), f"{reason}.") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise Malformed("", f"This is not JSON: {problem}.") from None
+    except RecursionError:
+        raise Malformed("", "The call is nested too deeply.") from None
+    if kind is not None:
+        call.type = kind
+    elif call.type not in KINDS:
+        raise Malformed("type", "Give identify, track, page, screen, group or alias.")
+    user_id = call.user_id = _id("userId", call.user_id)
+    anonymous_id = call.anonymous_id = _id("anonymousId", call.anonymous_id)
+    message_id = call.message_id
+    call.message_id = _id("messageId", message_id) if message_id else str(uuid.uuid4())
+    if call.type == "alias":
+        call.previous_id = _id("previousId", call.previous_id)
+        if not (call.previous_id and user_id):
+            raise Malformed("previousId" if user_id else "userId", "An alias needs previousId and userId.")
+    elif not (user_id or anonymous_id):
+        raise Malformed("userId", "Give a userId or an anonymousId.")
+    if call.type == "track":
+        _check_name("event", call.event)
+    elif call.type == "group":
+        call.group_id = _id("groupId", call.group_id)
+        if not call.group_id:
+            raise Malformed("groupId", "Give the id of the group.")
+    for name in ("timestamp", "original_timestamp", "sent_at"):
+        said = getattr(call, name)
+        if said is not None and said.tzinfo is None:
+            path = {"original_timestamp": "originalTimestamp", "sent_at": "sentAt"}.get(name, name)
+            raise Malformed(path, "Give the time with its zone, such as 2026-11-24T12:00:00Z.")
+    return call
+
+
+def _id(path: str, said: Said) -> str | None:
+    if said is None or said == "":
+        return None
+    text = said if isinstance(said, str) else str(said)
+    if len(text) > LONGEST_ID or "\0" in text:
+        raise Malformed(path, f"An id has {LONGEST_ID} characters at most, and no NUL.")
+    return text
+
+
+def _check_name(path: str, name: str | None) -> None:
+    if not name or len(name) > LONGEST_NAME or "\0" in name:
+        raise Malformed(path, f"Give the event a name of 1 to {LONGEST_NAME} characters, without NUL.")
+
+
+@functools.cache
+def _zones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def is_zone(name: str) -> bool:
+    """Whether it names a time zone of the IANA database (old names such as US/Eastern included)."""
+    return name in _zones()

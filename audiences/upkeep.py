@@ -1,0 +1,44 @@
+"""What the tables of behaviour need now and then: old message ids go, next months' partitions come."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.db import connection
+
+from audiences.partitions import ensure_months
+
+SEEN_DAYS = 7
+SLICE = 10_000
+MONTHS_AHEAD = 3
+
+
+def drop_seen_calls(*, now: dt.datetime, most: int = 50) -> int:
+    """Forget message ids seen more than 7 days ago, in slices, so that no lock is held for long. Returns how many.
+
+    At most `most` slices; the rest waits for the next turn.
+    """
+    before = now - dt.timedelta(days=SEEN_DAYS)
+    total = 0
+    for _ in range(most):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                DELETE FROM audiences_seencall WHERE ctid = ANY(ARRAY(
+                    SELECT ctid FROM audiences_seencall WHERE seen_at < %s ORDER BY seen_at LIMIT %s
+                    FOR UPDATE SKIP LOCKED
+                ))
+                """,
+                [before, SLICE],
+            )
+            total += cursor.rowcount
+            if cursor.rowcount < SLICE:
+                break
+    return total
+
+
+def make_partitions(*, now: dt.datetime) -> None:
+    """Make the partitions of events for this month and the next three, before a call has to wait for it."""
+    ensure_months(
+        "audiences_event", [(now + dt.timedelta(days=30 * ahead)).date() for ahead in range(MONTHS_AHEAD + 1)]
+    )

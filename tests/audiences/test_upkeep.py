@@ -1,0 +1,35 @@
+"""Old message ids are forgotten; months are made ahead."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+
+from audiences import upkeep
+from audiences.models import SeenCall
+from tests.conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+def test_message_ids_are_kept_for_seven_days_exactly(monkeypatch):
+    monkeypatch.setattr(upkeep, "SLICE", 2)
+    ages = [dt.timedelta(days=7, seconds=1)] * 5 + [dt.timedelta(days=7) - dt.timedelta(seconds=1), dt.timedelta()]
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO audiences_seencall (source_id, message_id, seen_at) VALUES (1, %s, %s)",
+            [(str(n), NOW - age) for n, age in enumerate(ages)],
+        )
+    assert upkeep.drop_seen_calls(now=NOW, most=1) == 2
+    assert upkeep.drop_seen_calls(now=NOW) == 3
+    assert set(SeenCall.objects.values_list("message_id", flat=True)) == {"5", "6"}
+
+
+def test_the_next_months_have_partitions_before_events_come():
+    far = dt.datetime(2031, 5, 31, tzinfo=dt.UTC)
+    upkeep.make_partitions(now=far)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relname LIKE 'audiences_event_2031%%' AND relkind = 'r' ORDER BY 1"
+        )
+        assert [row[0] for row in cursor.fetchall()] == [f"audiences_event_2031_0{n}" for n in (5, 6, 7, 8)]
