@@ -14,6 +14,8 @@ from audiences.segments.language import InvalidRule
 from campaigns.results.power import smallest_lift
 
 COUNTING_SECONDS = 3
+BEYOND_HOPE = 3.0
+"""No push makes four times as many people do something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,9 @@ class Summary:
             return f"Nobody in this audience did “{self.goal_event}” in the last {days}, so no lift can be foretold."
         lift = smallest_lift(self.base, told=self.told, control=self.left_alone)
         usual = f"{self.base:.1%} of them do “{self.goal_event}” within {days} anyway"
-        if lift is None:
-            return f"{usual}. With {self.left_alone:,} left alone no effect can be shown: take a larger audience."
+        if lift is None or lift > BEYOND_HOPE:
+            few = f"With {self.left_alone:,} left alone no effect that one may hope for can be shown"
+            return f"{usual}. {few}: take a larger audience."
         return (
             f"{usual}. The report can show a lift of {lift:.0%} or more "
             f"(to {self.base * (1 + lift):.1%}), four times in five."
@@ -93,6 +96,7 @@ def _reach(
 ) -> Reach:
     members, params = audience.members(included, excluded, now=now)
     with transaction.atomic(), connection.cursor() as cursor:
+        audience.make_room(cursor)
         cursor.execute(f"SET LOCAL statement_timeout = '{COUNTING_SECONDS}s'")
         cursor.execute(
             f"""

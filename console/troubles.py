@@ -13,12 +13,15 @@ from django.db.models import Q
 from django.urls import reverse
 from rq.registry import FailedJobRegistry
 
+from audiences.models import Segment
+from audiences.segments.language import InvalidRule, parse
 from campaigns.models import Campaign
 from console.models import Heartbeat
 from delivery.models import Credential, Hold, Message, Wave
 
 STALE = dt.timedelta(seconds=90)
 LATE = dt.timedelta(minutes=5)
+SEGMENTS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +35,14 @@ class Trouble:
 
 
 def troubles(*, now: dt.datetime) -> list[Trouble]:
-    """Everything that someone should look at, the worst first. Six small queries and one to Redis."""
+    """Everything that someone should look at, the worst first. Seven small queries and one to Redis."""
     found = [
         *_credentials(),
         *_holds(now),
         *_processes(now),
         *_jobs(),
         *_waves(),
+        *_segments(),
         *_late(now),
     ]
     return sorted(found, key=lambda trouble: trouble.weight != "bad")
@@ -98,6 +102,18 @@ def _waves() -> Iterator[Trouble]:
         address = reverse("console:campaigns_campaign_change", args=[campaign.pk])
         why = reasons[campaign.pk] or "something was wrong with its messages"
         yield Trouble("bad", f"“{campaign.name}” was paused: {why}.", address, "Look at it")
+
+
+def _segments() -> Iterator[Trouble]:
+    rules = dict(Segment.objects.filter(archived_at=None).order_by("pk").values_list("pk", "rule")[:SEGMENTS])
+    names: dict[int, str] = {}
+    for pk, rule in rules.items():
+        try:
+            parse(rule, lookup=rules.__getitem__)
+        except InvalidRule as invalid:
+            names = names or dict(Segment.objects.filter(pk__in=rules).values_list("pk", "name"))
+            address = reverse("console:audiences_segment_change", args=[pk])
+            yield Trouble("warn", f"The segment “{names[pk]}” cannot be used: {invalid}", address, "Mend it")
 
 
 def _late(now: dt.datetime) -> Iterator[Trouble]:

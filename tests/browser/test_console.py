@@ -62,7 +62,7 @@ def seed(words: list[str]) -> dict[str, int]:
         event.save()
         record([NewChoice(profile_id=person.pk, topic_id=topic.pk, decision="out", source=say(40))], now=now)
     EventName.objects.create(name=say(), first_seen_at=now, last_seen_at=now)
-    segment = make.segment({"type": "everyone"}, say())
+    segment = make.segment({"everyone": True}, say())
     draft = make.campaign(name=say(), topic=topic, goal_event=say())
     draft.included.add(segment)
     draft.template.name = say()

@@ -25,7 +25,7 @@ def console() -> Client:
 
 def answers(**said: object) -> dict[str, object]:
     """A filled-in form."""
-    segment = make.segment({"type": "everyone"})
+    segment = make.segment({"everyone": True})
     template = make.version().template
     return {
         "name": "Spring",

@@ -20,7 +20,7 @@ from tests import make
 
 pytestmark = pytest.mark.django_db
 
-EVERYONE = {"type": "everyone"}
+EVERYONE = {"everyone": True}
 
 
 @pytest.fixture
@@ -464,3 +464,33 @@ def test_the_secret_for_proof_is_shown_on_a_post_only_and_makes_the_proof(consol
     assert hmac.new(secret.encode(), b"42", hashlib.sha256).hexdigest() == identity_hash(source, "42")
     server, _ = create_source("Orders", "server")
     assert console.get(reverse("console:source_proof", args=[server.pk])).status_code == 404
+
+
+def test_a_profile_page_names_the_segments_it_is_in(console: Client, populated: dict[str, int]) -> None:
+    make.segment({"attribute": "first_name", "kind": "string", "op": "=", "value": "Ada"}, "Called Ada")
+    make.segment({"attribute": "first_name", "kind": "string", "op": "=", "value": "Bo"}, "Called Bo")
+    make.segment({"event": "Product Added", "count": {"op": ">=", "value": 1}, "window": {"last": "30d"}}, "Added")
+    make.segment({"nonsense": True}, "Broken")
+    where = reverse("console:profile_segments", args=[populated["profile"]])
+    with CaptureQueriesContext(connection) as asked:
+        html = console.get(where).content.decode()
+    assert len(asked) <= 8
+    assert [name for name in ("Called Ada", "Called Bo", "Added", "Broken", "Everyone") if name in html] == [
+        "Called Ada",
+        "Added",
+        "Everyone",
+    ]
+
+
+def test_home_names_a_segment_whose_rule_is_broken(console: Client) -> None:
+    broken = make.segment({"all": []}, "Nobody knows")
+    html = console.get(reverse("console:index")).content.decode()
+    assert "The segment “Nobody knows” cannot be used" in html
+    assert reverse("console:audiences_segment_change", args=[broken.pk]) in html
+
+
+def test_an_erased_profile_still_has_a_page(console: Client) -> None:
+    erased = make.profile(erased_at=dt.datetime.now(dt.UTC))
+    make.segment(EVERYONE)
+    assert "erased" in console.get(reverse("console:audiences_profile_change", args=[erased.pk])).content.decode()
+    assert "In none" in console.get(reverse("console:profile_segments", args=[erased.pk])).content.decode()
