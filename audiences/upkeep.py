@@ -6,7 +6,7 @@ import datetime as dt
 
 from django.db import connection
 
-from audiences.partitions import ensure_months
+from audiences.partitions import ensure_months, following, month_of
 
 SEEN_DAYS = 7
 SLICE = 10_000
@@ -39,6 +39,7 @@ def drop_seen_calls(*, now: dt.datetime, most: int = 50) -> int:
 
 def make_partitions(*, now: dt.datetime) -> None:
     """Make the partitions of events for this month and the next three, before a call has to wait for it."""
-    ensure_months(
-        "audiences_event", [(now + dt.timedelta(days=30 * ahead)).date() for ahead in range(MONTHS_AHEAD + 1)]
-    )
+    months = [month_of(now.date())]
+    for _ in range(MONTHS_AHEAD):
+        months.append(following(months[-1]))
+    ensure_months("audiences_event", months)

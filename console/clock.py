@@ -37,8 +37,8 @@ TICKS = (
     Tick("campaigns.tasks.close_finished", 5),
     Tick("console.clock.say_alive", 15),
     Tick("console.clock.clean_queues", 60),
-    # Tick("audiences.tasks.forget_calls", 60),
-    # Tick("audiences.tasks.make_partitions", 3600),
+    Tick("audiences.tasks.forget_calls", 60),
+    Tick("audiences.tasks.make_partitions", 3600),
 )
 
 
