@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from console import campaign_pages, credential_pages, dashboard, profile_pages, source_pages
+from console.reports.urls import urlpatterns as reports
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("home/going-out/", dashboard.going_out, name="home_going_out"),
@@ -20,4 +21,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/credentials/<int:pk>/resume/", credential_pages.resume, name="credential_resume"),
     path("settings/sources/<int:pk>/proof/", source_pages.proof, name="source_proof"),
     path("profiles/<int:pk>/segments/", profile_pages.segments, name="profile_segments"),
+    *reports,
 ]

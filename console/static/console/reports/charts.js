@@ -5,7 +5,7 @@
   const palette = () => {
     const dark = document.documentElement.classList.contains("dark");
     return {
-      accent: css("--heed-accent", dark ? "#8b98ff" : "#3f51d9"),
+      accent: css("--hd-brand", dark ? "#8b98ff" : "#3f51d9"),
       muted: dark ? "#8d95ab" : "#7b8397",
       faint: dark ? "#3a4157" : "#cdd3e2",
       good: dark ? "#6fd6a5" : "#14764a",
