@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
@@ -189,3 +189,97 @@ def test_only_a_draft_can_be_deleted(console: Client) -> None:
     draft = make.campaign()
     console.post(reverse("console:campaigns_campaign_delete", args=[draft.pk]), {"post": "yes"})
     assert not Campaign.objects.filter(pk=draft.pk).exists()
+
+
+def ready(**values: object) -> Campaign:
+    """A draft that nothing stands against."""
+    make.credential()
+    make.device(make.profile())
+    campaign = make.campaign(**values)
+    campaign.included.add(make.segment({"everyone": True}))
+    return campaign
+
+
+def test_the_summary_says_what_is_missing_and_saves_nothing(console: Client) -> None:
+    make.device(make.profile())
+    where = reverse("console:campaign_summary")
+    html = console.post(where, answers(name="", goal_event="")).content.decode()
+    assert "Give it a name" in html
+    assert "1 in the audience now; 1 of them can be reached" in " ".join(html.split())
+    html = console.post(where, answers(goal_event="")).content.decode()
+    assert "Name the event that you hope for" in html
+    assert "Add a web push credential" in html
+    assert not Campaign.objects.exists()
+
+
+def test_the_summary_of_a_saved_draft_puts_problems_beside_their_fields(console: Client) -> None:
+    draft = ready(goal_event="Order Completed")
+    said = answers(name="Changed", control_percent="0") | {"campaign": draft.pk}
+    html = console.post(reverse("console:campaign_summary"), said).content.decode()
+    beside = html.partition('id="problems-control_reason"')[2].partition("</div>")[0]
+    assert "say why there is none" in beside
+    draft.refresh_from_db()
+    assert draft.name != "Changed"
+    assert draft.control_percent == 10
+
+
+def test_a_launch_is_asked_for_once_more_and_takes_a_post(console: Client) -> None:
+    draft = ready()
+    where = reverse("console:campaign_launch", args=[draft.pk])
+    html = console.get(where).content.decode()
+    assert "Launch now" in html
+    draft.refresh_from_db()
+    assert draft.state == "draft"
+    console.post(where)
+    draft.refresh_from_db()
+    assert draft.state == "scheduled"
+    assert draft.launched_by == User.objects.get()
+    assert draft.version == draft.template.latest()
+
+
+def test_a_campaign_with_an_error_is_not_launched(console: Client) -> None:
+    draft = ready(goal_event="")
+    where = reverse("console:campaign_launch", args=[draft.pk])
+    html = console.get(where).content.decode()
+    assert "Go back and mend it" in html
+    assert "Launch now" not in html
+    answer = console.post(where, follow=True)
+    assert "Name the event that you hope for" in answer.content.decode()
+    draft.refresh_from_db()
+    assert draft.state == "draft"
+
+
+def test_a_campaign_is_paused_resumed_and_stopped_by_hand(console: Client) -> None:
+    campaign, wave = running()
+
+    def do(name: str) -> tuple[str, str]:
+        where = reverse("console:campaign_deed", args=[campaign.pk, name])
+        assert console.get(where).status_code == 200
+        console.post(where)
+        campaign.refresh_from_db()
+        wave.refresh_from_db()
+        return campaign.state, wave.state
+
+    assert do("pause") == ("paused", "paused")
+    assert do("resume") == ("running", "running")
+    assert do("stop") == ("stopped", "stopped")
+    assert console.get(reverse("console:campaign_deed", args=[campaign.pk, "resume"])).status_code == 302
+
+
+def test_asking_whether_to_stop_stops_nothing(console: Client) -> None:
+    campaign, _ = running()
+    console.get(reverse("console:campaign_deed", args=[campaign.pk, "stop"]))
+    campaign.refresh_from_db()
+    assert campaign.state == "running"
+
+
+def test_an_analyst_sees_a_campaign_and_cannot_touch_it(client: Client) -> None:
+    campaign, _ = running()
+    analyst = User.objects.create_user("ann", is_staff=True)
+    analyst.groups.add(Group.objects.get(name="Analyst"))
+    client.force_login(analyst)
+    html = client.get(reverse("console:campaigns_campaign_change", args=[campaign.pk])).content.decode()
+    assert "It is going out" in html
+    assert "Stop for good" not in html
+    assert client.post(reverse("console:campaign_deed", args=[campaign.pk, "stop"])).status_code == 403
+    assert client.post(reverse("console:campaign_launch", args=[campaign.pk])).status_code == 403
