@@ -6,22 +6,21 @@ What is accepted is durable when `accept` returns; what is repeated within seven
 from __future__ import annotations
 
 import datetime as dt
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-import psycopg.errors
-from django.db import DatabaseError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from audiences import event_rows, names_seen
 from audiences.calls import Call, Context, Malformed, Said, is_zone, read
-from audiences.mobile import register_tokens
+from audiences.mobile import heed_tokens
 from audiences.models import Source
 from audiences.partitions import ensure_months
 from audiences.people import People, Person
+from audiences.races import again_where_lost
 from audiences.sources import is_proven
 
 DAY = dt.timedelta(days=1)
@@ -31,9 +30,7 @@ OLDEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 LATENCY = dt.timedelta(seconds=5)
 RESERVED = ("$", "heed_")
 PUBLIC_RESERVED = frozenset({"consent", "email_verified"})
-ATTEMPTS = 6
 PAGES = {"page": "Page Viewed", "screen": "Screen Viewed"}
-_RACES = (psycopg.errors.UniqueViolation, psycopg.errors.DeadlockDetected)
 
 
 @dataclass(slots=True)
@@ -127,18 +124,13 @@ def _occurred_at(
 
 
 def _stored(checked: Accepted, times: Sequence[dt.datetime], caller: Caller, *, now: dt.datetime) -> Accepted:
-    for attempt in range(ATTEMPTS):
-        result = Accepted(wrong_clocks=checked.wrong_clocks, rejected=list(checked.rejected), calls=list(checked.calls))
-        try:
-            with transaction.atomic():
-                _Batch(result, times, caller, now=now).store()
-            return result
-        except DatabaseError as problem:
-            # Another process wrote the same new profile, or merged it: now it is there to be found.
-            if not isinstance(problem.__cause__, _RACES) or attempt == ATTEMPTS - 1:
-                raise
-            time.sleep(0.01 * attempt)
-    raise AssertionError("unreachable")
+    def attempt() -> Accepted:
+        result = Accepted(wrong_clocks=checked.wrong_clocks, rejected=list(checked.rejected), calls=checked.calls)
+        with transaction.atomic():
+            _Batch(result, times, caller, now=now).store()
+        return result
+
+    return again_where_lost(attempt)
 
 
 class _Batch:
@@ -184,9 +176,8 @@ class _Batch:
         result.owners = {index: person.final().row() for index, person in owned}
         result.stored = len(owned)
         result.rejected.sort()
-        register_tokens(
-            [(result.owners[index], call.context) for index, call in result.calls if index in result.owners],
-            now=self.now,
+        heed_tokens(
+            [(result.owners[index], call) for index, call in result.calls if index in result.owners], now=self.now
         )
 
     def _fresh(self) -> set[str | int | float | None]:

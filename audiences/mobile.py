@@ -5,38 +5,42 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from django.db.models import Q
-
-from audiences.calls import Context
-from audiences.devices import Registration, register
+from audiences.calls import Call, Context
+from audiences.devices import Registration, quarantine, register
 from audiences.models import Device, Permission
 
 GATEWAYS = {"ios": "apns", "android": "fcm"}
 LONGEST_TOKEN = 4096
 
 
-def register_tokens(said: Sequence[tuple[int, Context | None]], *, now: dt.datetime) -> int:
-    """Register the tokens in these (profile id, context), where they are new or now somebody else's.
+BOUNCED = "Push Notification Bounced"
 
-    An SDK repeats its token with every call: one look-up for the batch finds those that are known. Returns how many
-    were registered.
+
+def heed_tokens(said: Sequence[tuple[int, Call]], *, now: dt.datetime) -> None:
+    """Register the tokens in these (profile id, call), where they are new or now somebody else's.
+
+    An SDK repeats its token with every call: one look-up for the batch finds those that are known. A token of which
+    its own app says that pushes bounced is quarantined.
     """
     wanted: dict[tuple[str, str], Registration] = {}
-    for profile_id, context in said:
-        one = context and context.device and _registration(profile_id, context)
-        if one:
+    bounced: set[tuple[str, str]] = set()
+    for profile_id, call in said:
+        context = call.context
+        one = _registration(profile_id, context) if context is not None and context.device is not None else None
+        if one is not None and call.event == BOUNCED:
+            bounced.add((one.gateway, one.address))
+        elif one is not None:
             wanted[one.gateway, one.address] = one
-    if not wanted:
-        return 0
+    if not wanted and not bounced:
+        return
     known = {
         (device.gateway, device.address): device
         for device in Device.objects.filter(
-            Q(address__in=[address for _, address in wanted]), detached_at=None, quarantined_at=None
+            address__in=[address for _, address in {*wanted, *bounced}], detached_at=None, quarantined_at=None
         )
     }
-    changed = [one for place, one in sorted(wanted.items()) if _differs(one, known.get(place))]
-    register(changed, now=now)
-    return len(changed)
+    register([one for place, one in sorted(wanted.items()) if _differs(one, known.get(place))], now=now)
+    quarantine([known[place].pk for place in bounced if place in known], reason="bounced", now=now)
 
 
 def _differs(one: Registration, device: Device | None) -> bool:

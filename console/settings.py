@@ -60,6 +60,9 @@ HEED_TIME_SCALE = environment.number("HEED_TIME_SCALE", 1, least=0.001, most=10)
 # The race tests' named stops in the worker; never on in production.
 HEED_CHECKPOINTS = environment.switch("HEED_CHECKPOINTS")
 
+# Requests a second that one address may send to the tracking API with one key; 0 is no limit.
+HEED_TRACK_RATE = environment.number("HEED_TRACK_RATE", 100, least=0, most=1_000_000)
+
 # How many proxies of yours stand in front: the client's address is taken from X-Forwarded-For, counted from the end.
 HEED_PROXIES = int(environment.number("HEED_PROXIES", 0, least=0, most=10))
 

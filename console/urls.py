@@ -12,6 +12,7 @@ urlpatterns = [
     path("healthz", healthz, name="healthz"),
     path("", RedirectView.as_view(url="/console/"), name="root"),
     path("", include("console.preferences.urls")),
+    path("", include("console.tracking.urls")),
     path("console/", site.urls),
 ]
 

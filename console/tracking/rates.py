@@ -1,0 +1,61 @@
+"""How often one address may call: a token bucket in Redis. Without Redis nobody is limited, and nothing fails."""
+
+from __future__ import annotations
+
+import math
+import time
+from functools import cache
+from hashlib import sha256
+
+import redis
+from django.conf import settings
+from redis.commands.core import Script
+
+from console.tracking.refusals import Refused
+
+# Tokens a second, and how many may be saved up.
+RATES = {"receipts": (50.0, 500.0), "devices": (1.0, 60.0)}
+PAUSE = 1.0  # seconds without limits after Redis failed, so that its absence does not slow every call
+
+_BUCKET = """
+local now = redis.call('TIME')
+local at = now[1] + now[2] / 1000000
+local rate, most = tonumber(ARGV[1]), tonumber(ARGV[2])
+local kept = redis.call('HMGET', KEYS[1], 'tokens', 'at')
+local tokens = math.min(most, (tonumber(kept[1]) or most) + math.max(0, at - (tonumber(kept[2]) or at)) * rate)
+local wait = 0
+if tokens >= 1 then tokens = tokens - 1 else wait = (1 - tokens) / rate end
+redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', string.format('%.6f', at))
+redis.call('EXPIRE', KEYS[1], math.ceil(most / rate) + 1)
+return tostring(wait)
+"""
+
+_paused_until = 0.0
+
+
+@cache
+def _script() -> Script:
+    client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=0.2, socket_connect_timeout=0.2)
+    return client.register_script(_BUCKET)
+
+
+def spend(kind: str, *who: str) -> None:
+    """Take one token of this kind from whoever calls. Raises Refused with 429 and Retry-After."""
+    global _paused_until
+    rate, most = RATES.get(kind) or (settings.HEED_TRACK_RATE, settings.HEED_TRACK_RATE * 2)
+    if not rate or time.monotonic() < _paused_until:
+        return
+    # Keys are secrets: only their hash is in Redis.
+    name = "rate:" + kind + ":" + sha256("\n".join(who).encode()).hexdigest()[:32]
+    try:
+        wait = float(_script()(keys=[name], args=[rate, most]))
+    except redis.RedisError:
+        _paused_until = time.monotonic() + PAUSE
+        return
+    if wait > 0:
+        raise Refused(
+            429,
+            "too_many_requests",
+            "Too many requests from this address. Wait, and send batches.",
+            retry_after=math.ceil(wait),
+        )
