@@ -144,6 +144,7 @@ def addresses(made: dict[str, int]) -> dict[str, str]:
         "campaigns": at("campaigns_campaign_changelist"),
         "campaign-new": at("campaigns_campaign_add"),
         "campaign-draft": at("campaigns_campaign_change", made["draft"]),
+        "campaign-launch": at("campaign_launch", made["draft"]),
         "campaign-running": at("campaigns_campaign_change", made["running"]),
         "campaign-paused": at("campaigns_campaign_change", made["paused"]),
         "campaign-stop": at("campaign_deed", made["running"], "stop"),
@@ -154,14 +155,16 @@ def addresses(made: dict[str, int]) -> dict[str, str]:
         "profile": at("audiences_profile_change", made["profile"]),
         "topics": at("audiences_topic_changelist"),
         "topic": at("audiences_topic_change", made["topic"]),
-        "topic-delete": at("delivery_cap_delete", made["cap"]),
+        "cap-delete": at("delivery_cap_delete", made["cap"]),
         "sources": at("audiences_source_changelist"),
         "source-new": at("audiences_source_add"),
         "source": at("audiences_source_change", made["source"]),
         "rules": at("delivery_sendingrules_change", 1),
         "caps": at("delivery_cap_changelist"),
         "cap": at("delivery_cap_change", made["cap"]),
+        "source-proof": at("source_proof", made["source"]),
         "credentials": at("delivery_credential_changelist"),
+        "credential-resume": at("credential_resume", made["credential"]),
         "credential": at("delivery_credential_change", made["credential"]),
         "team": at("auth_user_changelist"),
         "member-new": at("auth_user_add"),
@@ -205,9 +208,23 @@ def test_hostile_data_stays_text_on_every_page(signed_in: Callable[..., BrowserC
         watched.troubles.clear()
         watched.page.goto(where)
         watched.page.wait_for_load_state("networkidle")
-        if watched.troubles:
-            found[name] = list(watched.troubles)
+        injected = watched.page.locator(
+            "iframe, img[onerror], svg[onload], [onfocus], [srcdoc], [hx-on\\:load]"
+        ).count()
+        if watched.troubles or injected:
+            found[name] = [*watched.troubles, f"{injected} injected elements"]
     assert not found
+
+
+def test_the_watch_sees_what_it_watches_for(signed_in: Callable[..., BrowserContext], live_server: Any) -> None:
+    watched = Watched(signed_in(), live_server.url)
+    watched.page.goto("/console/settings/topics/")
+    watched.page.evaluate("setTimeout(() => alert('seen'))")
+    watched.page.wait_for_timeout(100)
+    watched.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=alert(1)>')")
+    watched.page.wait_for_timeout(300)
+    assert any("dialog: seen" in trouble for trouble in watched.troubles)
+    assert any("Content Security Policy" in trouble for trouble in watched.troubles)
 
 
 ORDINARY = ["Blue mug", "Ada Byron", "Win back", "Summer sale, last days", "price-drops", "Order Completed", "Zoë"]
