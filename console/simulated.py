@@ -14,4 +14,4 @@ def label(request: HttpRequest) -> list[str] | None:
     if not request.user.is_authenticated:
         return None
     found = Campaign.objects.filter(Q(simulated=True) | Exists(Wave.objects.filter(simulated=True))).exists()
-    return ["Contains simulated data", "warning"] if found else None
+    return ["Simulated data", "warning"] if found else None

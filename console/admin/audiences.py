@@ -15,6 +15,7 @@ from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanSwitchWidget
 
 from audiences.models import Profile, Segment, Source, Topic
+from audiences.segments.language import InvalidRule, parse
 from audiences.sources import create_source
 from console import profile_pages
 from console.admin.forms import TickedMomentsForm
@@ -93,6 +94,16 @@ class ProfileAdmin(ConsoleModelAdmin):
         return profile_pages.profile(request, object_id)
 
 
+class SegmentForm(forms.ModelForm):
+    def clean_rule(self) -> Any:
+        rule = self.cleaned_data["rule"]
+        try:
+            parse(rule)
+        except InvalidRule as invalid:
+            raise forms.ValidationError(str(invalid)) from None
+        return rule
+
+
 @admin.register(Segment, site=site)
 class SegmentAdmin(ConsoleModelAdmin):
     """The list; rules are made in the builder."""
@@ -109,6 +120,7 @@ class SegmentAdmin(ConsoleModelAdmin):
     search_fields = ("name", "description")
     ordering = ("name",)
     sortable_by = ("name", "updated_at")
+    form = SegmentForm
     fields = ("name", "description", "rule")
 
     @display(description="State", label={"archived": "info", "in use": "success"})

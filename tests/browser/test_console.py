@@ -149,6 +149,8 @@ def addresses(made: dict[str, int]) -> dict[str, str]:
         "campaign-paused": at("campaigns_campaign_change", made["paused"]),
         "campaign-stop": at("campaign_deed", made["running"], "stop"),
         "campaign-people": at("campaign_people", made["running"]),
+        "reports": at("reports"),
+        "report": at("campaign_report", made["running"]),
         "templates": at("campaigns_messagetemplate_changelist"),
         "segments": at("audiences_segment_changelist"),
         "profiles": at("audiences_profile_changelist"),

@@ -107,6 +107,8 @@ PAGES = {
     "running campaign": ("campaigns_campaign_change", "running", 12),
     "running campaign: progress": ("campaign_progress", "running", 10),
     "running campaign: people": ("campaign_people", "running", 8),
+    "reports": ("reports", None, 10),
+    "report": ("campaign_report", "running", 14),
     "templates": ("campaigns_messagetemplate_changelist", None, 8),
     "segments": ("audiences_segment_changelist", None, 8),
     "profiles": ("audiences_profile_changelist", None, 7),
@@ -250,10 +252,10 @@ def test_home_says_what_is_wrong(console: Client, populated: dict[str, int]) -> 
 
 
 def test_simulated_data_is_marked_on_every_page(console: Client, populated: dict[str, int]) -> None:
-    assert "Contains simulated data" not in console.get(address("topics", populated)).content.decode()
+    assert "Simulated data" not in console.get(address("topics", populated)).content.decode()
     Wave.objects.update(simulated=True)
     for page in ("home", "topics", "profile", "campaigns", "running campaign"):
-        assert "Contains simulated data" in console.get(address(page, populated)).content.decode(), page
+        assert "Simulated data" in console.get(address(page, populated)).content.decode(), page
 
 
 def test_a_new_credential_has_a_key_pair_and_never_shows_the_private_half(console: Client) -> None:
@@ -494,3 +496,13 @@ def test_an_erased_profile_still_has_a_page(console: Client) -> None:
     make.segment(EVERYONE)
     assert "erased" in console.get(reverse("console:audiences_profile_change", args=[erased.pk])).content.decode()
     assert "In none" in console.get(reverse("console:profile_segments", args=[erased.pk])).content.decode()
+
+
+def test_a_segment_with_a_rule_that_means_nothing_is_refused_beside_the_field(console: Client) -> None:
+    from audiences.models import Segment
+
+    where = reverse("console:audiences_segment_add")
+    answer = console.post(where, {"name": "Odd", "rule": '{"all": []}'}, follow=True)
+    if "adminform" in answer.context:
+        assert answer.context["adminform"].form.errors["rule"]
+    assert not Segment.objects.exists()
