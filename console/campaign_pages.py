@@ -18,9 +18,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
 from audiences.models import EventName
+from campaigns import launch as deeds
+from campaigns import preflight
 from campaigns.models import Campaign
 from console.admin.site import console_page, render_page
 from console.campaign_form import CampaignForm
+from console.campaign_summary import summarise
 from console.progress import progress_of
 from console.verdict_words import reason_words, state_words
 from delivery.models import Message, Wave
@@ -94,8 +97,6 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def summary(request: HttpRequest) -> HttpResponse:
     """What the form as it stands would do, and what is still missing. Saves nothing."""
-    from console.campaign_summary import summarise
-
     pk = request.POST.get("campaign")
     saved = get_object_or_404(Campaign, pk=pk, state=State.DRAFT) if pk else Campaign()
     form = CampaignForm(request.POST, instance=saved)
@@ -126,17 +127,12 @@ def summary(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def launch(request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks, with what it will do; POST launches."""
-    from campaigns import preflight
-    from campaigns.launch import NotLaunchable
-    from campaigns.launch import launch as do_launch
-    from console.campaign_summary import summarise
-
     found = get_object_or_404(Campaign.objects.select_related("template", "topic"), pk=pk)
     now = timezone.now()
     if request.method == "POST":
         try:
-            do_launch(found, by=request.user, now=now)  # type: ignore[arg-type]
-        except NotLaunchable as refused:
+            deeds.launch(found, by=request.user, now=now)  # type: ignore[arg-type]
+        except deeds.NotLaunchable as refused:
             for problem in refused.problems:
                 messages.error(request, problem.message)
         else:
@@ -168,8 +164,6 @@ def launch(request: HttpRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     """Pause, resume or stop: GET asks, POST does it."""
-    from campaigns import launch as deeds
-
     wanted = DEEDS.get(name)
     if wanted is None:
         raise Http404
@@ -267,10 +261,8 @@ def _running(campaign: Campaign) -> dict[str, Any]:
     }
 
 
-def _problems_of(form: CampaignForm) -> list[Any]:
+def _problems_of(form: CampaignForm) -> list[preflight.Problem]:
     """What is wrong with the form, or, if nothing is, what preflight says to the campaign that it would save."""
-    from campaigns import preflight
-
     if not form.is_valid():
         return [
             preflight.Problem("error", field if field != "__all__" else "", str(error))
@@ -283,8 +275,8 @@ def _problems_of(form: CampaignForm) -> list[Any]:
     return found
 
 
-def _by_field(problems: Iterable[Any]) -> dict[str, list[Any]]:
-    beside: dict[str, list[Any]] = defaultdict(list)
+def _by_field(problems: Iterable[preflight.Problem]) -> dict[str, list[preflight.Problem]]:
+    beside: dict[str, list[preflight.Problem]] = defaultdict(list)
     for problem in problems:
         beside[problem.field].append(problem)
     return {name: beside.get(name, []) for name in [*CampaignForm.base_fields, "scheduled_at"]}

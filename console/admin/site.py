@@ -46,6 +46,12 @@ class ConsoleSite(UnfoldAdminSite):
 
         return dashboard.home(request)
 
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Our own: unfold's names packages, and keeps pickles of what it found in Redis."""
+        from console import finding
+
+        return finding.find(request)
+
     def logout(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return LogoutView.as_view(next_page=reverse("console:login"))(request)
 

@@ -506,3 +506,17 @@ def test_a_segment_with_a_rule_that_means_nothing_is_refused_beside_the_field(co
     if "adminform" in answer.context:
         assert answer.context["adminform"].form.errors["rule"]
     assert not Segment.objects.exists()
+
+
+def test_the_palette_finds_pages_and_things_by_name(console: Client, populated: dict[str, int]) -> None:
+    where = reverse("console:search")
+
+    def found(words: str) -> list[tuple[str, str]]:
+        return [(one.title, one.description) for one in console.get(where, {"s": words}).context["results"]]
+
+    assert found("topic") == [("Topics", "Page")]
+    assert found("on its") == [("On its way", "Campaign")]
+    assert found("everyone") == [("Everyone", "Segment")]
+    assert found("ada") == [("Ada Byron", "Profile")]
+    assert found("audiences") == []
+    assert console.get(where).content == b""
