@@ -69,6 +69,7 @@ class Context(msgspec.Struct, rename="camel", omit_defaults=True):
     page: Page | None = None
     campaign: dict[str, Any] | None = None
     user_hash: str | None = None
+    traits: dict[str, Any] | None = None
     clock: str | None = None
 
 
@@ -90,10 +91,14 @@ class Call(msgspec.Struct, rename="camel"):
     previous_id: Said = None
     user_hash: str | None = None
 
+    def said(self) -> dict[str, Any]:
+        """The traits that the call gives: RudderStack's SDKs put those of `identify` into the context."""
+        return self.traits or (self.context and self.context.traits) or {}
+
     def proof(self) -> str:
         """The `userHash` that came with the call, from wherever SDKs can put it, or the empty string."""
-        said = self.user_hash or (self.context and self.context.user_hash) or (self.traits or {}).get("userHash")
-        return said if isinstance(said, str) else ""
+        proof = self.user_hash or (self.context and self.context.user_hash) or self.said().get("userHash")
+        return proof if isinstance(proof, str) else ""
 
 
 _decoder = msgspec.json.Decoder(Call)

@@ -200,7 +200,7 @@ class _Batch:
         known = people.users.get(user_id)
         if known is not None and known.final().erased:
             return known.final()
-        if self.caller.asks_proof and not self._may_claim(known, user_id, call):
+        if self.caller.asks_proof and not self._may_claim(people, known, user_id, call):
             self.result.unproven += 1
             if anonymous_id is None:
                 raise Malformed(
@@ -220,9 +220,12 @@ class _Batch:
             person.is_vouched = person.vouch = person.is_changed = True
         return person
 
-    def _may_claim(self, known: Person | None, user_id: str, call: Call) -> bool:
+    def _may_claim(self, people: People, known: Person | None, user_id: str, call: Call) -> bool:
         if known is None or not known.final().is_vouched:
             return True
+        visitor = people.visitors.get(str(call.anonymous_id))
+        if visitor is not None and visitor.final() is known.final():
+            return True  # this browser was theirs already, and the call changes nothing of that
         return is_proven(self.caller.source, user_id, call.proof())
 
     def _learn(self, person: Person, call: Call, when: dt.datetime, *, may_describe: bool) -> None:
@@ -240,17 +243,21 @@ class _Batch:
                 person.is_changed = True
         if when > person.seen:
             person.seen = min(when, self.now)
-        if call.type == "identify" and call.traits:
-            said = self._attributes(call.traits)
+        if call.type == "identify":
+            said = self._attributes(call.said())
         elif call.type == "group":
             said = {"group_id": call.group_id}
             if call.traits:
                 said["group"] = self._attributes(call.traits)
         else:
             return
-        if said and may_describe and self._may_describe(person, call):
+        if not said or not may_describe:
+            return
+        if self._may_describe(person, call):
             person.attributes.update(said)
             person.is_changed = True
+        else:
+            self.result.unproven += 1
 
     def _may_describe(self, person: Person, call: Call) -> bool:
         if not self.caller.asks_proof or not person.is_vouched:
@@ -294,9 +301,9 @@ def _row(profile_id: int, call: Call, when: dt.datetime) -> event_rows.Row:
         said = {key: value for key, value in (("name", call.name), ("category", call.category)) if value}
         properties = said | (properties or {})
     context = call.context
-    if context is not None and (context.user_hash or context.device):
-        # Neither proofs nor push tokens lie about in events.
-        context = msgspec.structs.replace(context, user_hash=None, device=None)
+    if context is not None and (context.user_hash or context.device or context.traits):
+        # Neither proofs nor push tokens nor attributes lie about in events.
+        context = msgspec.structs.replace(context, user_hash=None, device=None, traits=None)
     return event_rows.Row(profile_id, name, when, properties, context, call.type, str(call.message_id))
 
 
@@ -305,7 +312,7 @@ def _take_note(result: Accepted, source: Source, *, now: dt.datetime) -> None:
     good = [call for index, call in result.calls if index in result.owners]
     names_seen.note(
         ((PAGES.get(call.type) or str(call.event), call.properties) for call in good if call.type in _EVENTS),
-        (call.traits for call in good if call.traits and call.type == "identify"),
+        (said for call in good if call.type == "identify" and (said := call.said())),
         now=now,
     )
     if result.unproven or source.last_used_at is None or now - source.last_used_at > dt.timedelta(minutes=1):

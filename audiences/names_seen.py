@@ -23,11 +23,11 @@ _remembered: set[tuple[Any, ...]] = set()
 
 
 def kind_of(value: object) -> str:
-    """The JSON kind of a value: string, date, number, boolean, list or object."""
+    """The JSON kind of a value: string, date, number, bool, list or object."""
     if isinstance(value, str):
         return "date" if _DATE.fullmatch(value) else "string"
     if isinstance(value, bool):
-        return "boolean"
+        return "bool"
     if isinstance(value, int | float):
         return "number"
     return "list" if isinstance(value, list) else "object"

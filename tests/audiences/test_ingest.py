@@ -202,7 +202,7 @@ def test_names_and_kinds_are_suggested_and_a_usual_batch_writes_none(server):
     send(server, track(properties={"price": 1, "at": "2026-01-01", "who": "x"}))
     send(server, {"type": "identify", "userId": "ada", "traits": {"plan": "pro", "vip": True}})
     assert EventName.objects.get().properties == {"price": ["number"], "at": ["date"], "who": ["string"]}
-    assert {a.name: a.kinds for a in AttributeName.objects.all()} == {"plan": {"string": 1}, "vip": {"boolean": 1}}
+    assert {a.name: a.kinds for a in AttributeName.objects.all()} == {"plan": {"string": 1}, "vip": {"bool": 1}}
     send(server, track(properties={"price": "free", "at": "2026-01-02", "who": "x"}))
     assert EventName.objects.get().properties["price"] == ["number", "string"]
     with CaptureQueriesContext(connection) as queries:
@@ -269,6 +269,18 @@ class TestPublicKeys:
         assert Identifier.objects.get(value="v").profile == ada
         assert ada.attributes == {"city": "Bonn"}
         assert Event.objects.filter(profile=ada).count() == 2
+
+    def test_a_browser_that_proved_itself_once_goes_on_but_each_change_of_attributes_needs_proof(self, server, browser):
+        send(server, track("ada"))
+        proof = {"userHash": sources.identity_hash(browser, "ada")}
+        send(browser, {"type": "identify", "userId": "ada", "anonymousId": "v", "context": proof})
+        assert send(browser, track("ada", anonymousId="v")).unproven == 0
+        traits = {"type": "identify", "userId": "ada", "anonymousId": "v", "traits": {"plan": "pro"}}
+        assert send(browser, traits).unproven == 1
+        assert send(browser, {"type": "identify", "anonymousId": "v", "traits": {"plan": "pro"}}).unproven == 1
+        assert Profile.objects.get(external_id="ada").attributes == {}
+        assert send(browser, traits | {"context": proof}).unproven == 0
+        assert Profile.objects.get(external_id="ada").attributes == {"plan": "pro"}
 
     def test_proof_for_another_id_or_of_another_source_is_none(self, server, browser):
         send(server, track("ada"))
