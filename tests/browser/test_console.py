@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from audiences.consent import NewChoice, record
 from audiences.models import EventName
@@ -254,4 +254,51 @@ def test_no_page_is_wider_than_the_screen(
     watched.page.goto("/console/login/")
     watched.page.screenshot(path=picture(f"console-login-{scheme}-{width}"))
     assert not too_wide
+    assert not watched.troubles
+
+
+def test_a_marketer_makes_a_campaign_sees_what_it_will_do_and_launches_it(
+    signed_in: Callable[..., BrowserContext], live_server: Any
+) -> None:
+    for _ in range(30):
+        make.device(make.profile())
+    make.credential()
+    make.topic("offers", name="Offers")
+    template = make.version().template
+    make.segment({"everyone": True}, "Everybody")
+    now = dt.datetime.now(dt.UTC)
+    EventName.objects.create(name="Order Completed", first_seen_at=now, last_seen_at=now)
+    watched = Watched(signed_in(), live_server.url)
+    page = watched.page
+    page.goto("/console/")
+    page.get_by_role("link", name="New campaign").click()
+    beside = page.locator("#summary")
+    expect(beside).to_contain_text("Choose a segment, and the count appears here")
+    page.get_by_label("Name", exact=True).fill("Spring")
+    page.get_by_role("group", name="Send to anyone in").get_by_label("Everybody").check()
+    expect(beside).to_contain_text("Goes to about 27 people")
+    page.get_by_label("Template").select_option(label=template.name)
+    page.get_by_label("Topic").select_option(label="Offers")
+    expect(beside).to_contain_text("Name the event that you hope for")
+    page.get_by_label("What you hope they will do").fill("Order Completed")
+    expect(beside).to_contain_text("Ready to launch")
+    reason = page.get_by_label("Why nobody is left alone")
+    expect(reason).to_be_hidden()
+    page.get_by_label("Left alone, in percent").fill("0")
+    expect(reason).to_be_visible()
+    expect(beside).to_contain_text("say why there is none")
+    page.get_by_label("Left alone, in percent").fill("10")
+    when = page.get_by_label("Date and time")
+    expect(when).to_be_hidden()
+    page.get_by_label("At a time").check()
+    expect(when).to_be_visible()
+    page.get_by_label("As soon as I launch it").check()
+    page.get_by_role("button", name="Save and launch").click()
+    expect(page.locator("body")).to_contain_text("Goes to about 27 people")
+    page.get_by_role("button", name="Launch now").click()
+    expect(page.locator("body")).to_contain_text("It waits for its time")
+    assert Campaign.objects.get().state == "scheduled"
+    page.keyboard.press("Control+k")
+    page.get_by_placeholder("Type to search").last.press_sequentially("spring")
+    expect(page.locator("#command-results-list")).to_contain_text("Spring")
     assert not watched.troubles
