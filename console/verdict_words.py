@@ -78,7 +78,7 @@ REASONS = {
     "origin_held": "The push service is left alone for a while",
     "attempts_exhausted": "Five attempts failed",
     "expired_in_retry": "Its time was over before it could be tried again",
-    "lease_expired": "A worker died while sending, so nobody knows whether it arrived",
+    "worker_lost": "A worker died while sending, so nobody knows whether it arrived",
     # States that stand for themselves.
     "queued": "Waits to be sent",
     "claimed": "Is being judged",

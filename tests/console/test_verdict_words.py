@@ -33,6 +33,12 @@ def test_every_reason_of_a_gate_and_every_gate_has_words() -> None:
     assert gates <= set(GATES)
 
 
+def test_every_reason_that_delivery_writes_has_words() -> None:
+    code = "\n".join(path.read_text() for path in (settings.BASE_DIR / "delivery").rglob("*.py"))
+    written = set(re.findall(r'reason = "([a-z_]+)"|reason="([a-z_]+)"|Unrenderable\("([a-z_]+)"', code))
+    assert {reason for found in written for reason in found if reason} <= set(REASONS)
+
+
 def test_every_answer_of_a_push_service_has_words() -> None:
     assert {rule.reason for rule in WEB_PUSH} <= set(REASONS)
     assert {outcome.reason for outcome in _NOT_ANSWERED.values()} <= set(REASONS)
