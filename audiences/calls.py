@@ -152,8 +152,8 @@ def _id(path: str, said: Said) -> str | None:
     if said is None or said == "":
         return None
     text = said if isinstance(said, str) else str(said)
-    if len(text) > LONGEST_ID or "\0" in text:
-        raise Malformed(path, f"An id has {LONGEST_ID} characters at most, and no NUL.")
+    if len(text) > LONGEST_ID or (not text.isprintable() and min(text) < " "):
+        raise Malformed(path, f"An id has {LONGEST_ID} characters at most, and no control characters.")
     return text
 
 

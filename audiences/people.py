@@ -14,9 +14,12 @@ from django.db.backends.utils import CursorWrapper
 
 from audiences.event_rows import encoded
 from audiences.identity import merge_all
+from audiences.statements import joined, rows
 
 # `last_seen_at` is exact to this much, so that a busy profile is not rewritten with every batch.
 SEEN_STEP = dt.timedelta(seconds=60)
+# What was said longer ago does not change a known profile's locale and zone.
+HEARD_STEP = dt.timedelta(days=1)
 _LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -27,6 +30,7 @@ class Person:
         "attributes",
         "erased",
         "external_id",
+        "heard",
         "id",
         "into",
         "is_changed",
@@ -46,7 +50,7 @@ class Person:
         self.is_vouched = False
         self.vouch = False
         self.erased = False
-        self.seen = self.seen_before = _LONG_AGO
+        self.seen = self.seen_before = self.heard = _LONG_AGO
         self.locale = ""
         self.zone = ""
         self.attributes: dict[str, Any] = {}
@@ -69,7 +73,9 @@ class Person:
 class People:
     """The persons of one batch, by user id and by anonymous id. Use it inside one transaction."""
 
-    def __init__(self, user_ids: Collection[str], anonymous_ids: Collection[str], *, may_link: bool) -> None:
+    def __init__(
+        self, user_ids: Collection[str], anonymous_ids: Collection[str], *, may_link: bool, now: dt.datetime
+    ) -> None:
         self.users: dict[str, Person] = {}
         self.visitors: dict[str, Person] = {}
         self._by_id: dict[int, Person] = {}
@@ -77,28 +83,27 @@ class People:
         self._linked: dict[tuple[str, str], Person] = {}  # identifiers to write
         self._moved: dict[str, Person] = {}  # anonymous ids that now belong to someone else
         self._merged: list[Person] = []
-        self._load(user_ids, anonymous_ids, may_link=may_link)
+        self._load(user_ids, anonymous_ids, may_link=may_link, now=now)
 
-    def _load(self, user_ids: Collection[str], anonymous_ids: Collection[str], *, may_link: bool) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                _LOOK_UP.format(lock="UPDATE" if may_link else "SHARE"),
-                [
-                    ["user"] * len(user_ids) + ["anonymous"] * len(anonymous_ids),
-                    [*user_ids, *anonymous_ids],
-                ],
-            )
-            for kind, value, profile_id, known, vouched, erased, seen, locale, zone in cursor.fetchall():
-                person = self._by_id.get(profile_id)
-                if person is None:
-                    person = self._by_id[profile_id] = Person(id=profile_id)
-                    person.is_known = known
-                    person.is_vouched = vouched
-                    person.erased = erased
-                    person.seen = person.seen_before = seen
-                    person.locale = locale
-                    person.zone = zone
-                (self.users if kind == "user" else self.visitors)[value] = person
+    def _load(
+        self, user_ids: Collection[str], anonymous_ids: Collection[str], *, may_link: bool, now: dt.datetime
+    ) -> None:
+        look_up = _LOOK_UP_TO_LINK if may_link else _LOOK_UP
+        for is_user, value, profile_id, facts, locale, zone in rows(
+            look_up, [now - SEEN_STEP, joined(user_ids), joined(anonymous_ids)]
+        ):
+            person = self._by_id.get(profile_id)
+            if person is None:
+                person = self._by_id[profile_id] = Person(id=profile_id)
+                person.is_known = facts & 1 != 0
+                person.is_vouched = facts & 2 != 0
+                person.erased = facts & 4 != 0
+                if facts & 8:
+                    person.seen = person.seen_before = now - SEEN_STEP
+                person.heard = now - HEARD_STEP
+                person.locale = locale
+                person.zone = zone
+            (self.users if is_user else self.visitors)[value] = person
 
     def user(self, user_id: str) -> Person:
         person = self.users.get(user_id)
@@ -186,11 +191,11 @@ class People:
             if made:
                 _create(cursor, made, now=now)
             if self._linked:
-                rows = sorted((kind, value, person.final().row()) for (kind, value), person in self._linked.items())
+                found = sorted((kind, value, person.final().row()) for (kind, value), person in self._linked.items())
                 cursor.execute(
                     "INSERT INTO audiences_identifier (kind, value, profile_id) "
                     "SELECT * FROM unnest(%s::text[], %s::text[], %s::bigint[])",
-                    [list(column) for column in zip(*rows, strict=True)],
+                    [list(column) for column in zip(*found, strict=True)],
                 )
             if self._moved:
                 cursor.execute(
@@ -211,13 +216,19 @@ class People:
 # One index look-up a key. The lock keeps a merge from passing between the look-up and the commit; locks are always
 # taken in this order. A row that a merge has just moved drops out here: writing it anew then fails, and is retried.
 _LOOK_UP = """
-SELECT i.kind, i.value, p.id, p.external_id IS NOT NULL, p.proven_at IS NOT NULL, p.erased_at IS NOT NULL,
-       p.last_seen_at, p.locale, p.zone
-FROM unnest(%s::text[], %s::text[]) AS k(kind, value)
+SELECT i.kind = 'user', i.value, p.id,
+       (p.external_id IS NOT NULL)::int + 2 * (p.proven_at IS NOT NULL)::int + 4 * (p.erased_at IS NOT NULL)::int
+       + 8 * (p.last_seen_at >= %s)::int,
+       p.locale, p.zone
+FROM (
+    SELECT 'user' AS kind, unnest(string_to_array(%s, E'\\x1f')) AS value
+    UNION ALL SELECT 'anonymous', unnest(string_to_array(%s, E'\\x1f'))
+) k
 JOIN audiences_identifier i ON i.kind = k.kind AND i.value = k.value
 JOIN audiences_profile p ON p.id = i.profile_id
-ORDER BY i.kind, i.value FOR {lock} OF i
+ORDER BY i.kind, i.value FOR SHARE OF i
 """
+_LOOK_UP_TO_LINK = _LOOK_UP.replace("FOR SHARE", "FOR UPDATE")
 
 
 def _create(cursor: CursorWrapper, made: Sequence[Person], *, now: dt.datetime) -> None:

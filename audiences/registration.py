@@ -73,7 +73,7 @@ def arrive(arrival: Arrival, *, source: Source, now: dt.datetime) -> Device | No
         "context": {"locale": said.locale, "timezone": said.timezone},
     }
 
-    def attempt() -> Device | None:
+    def attempt(is_again: bool) -> Device | None:
         # One transaction: no merge may pass between finding the owner and registering the device.
         with transaction.atomic():
             found = accept([call], source=source, now=now)
