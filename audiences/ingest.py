@@ -31,6 +31,7 @@ OLDEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 LATENCY = dt.timedelta(seconds=5)
 RESERVED = ("$", "heed_")
 PUBLIC_RESERVED = frozenset({"consent", "email_verified"})
+NO_SOURCE = 0  # in the list of seen message ids
 PAGES = {"page": "Page Viewed", "screen": "Screen Viewed"}
 
 
@@ -55,18 +56,22 @@ class Accepted:
 
 
 class Caller:
-    """Who sends: what `accept` needs to know of a source."""
+    """Who sends: what `accept` needs to know of a source, or of the company's own services (no source)."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source | None) -> None:
         self.source = source
-        self.is_trusted: bool = source.is_trusted
-        self.asks_proof: bool = source.requires_proof and not source.is_trusted
+        self.source_id: int | None = source.pk if source else None
+        self.is_trusted: bool = source is None or source.is_trusted
+        self.asks_proof: bool = source is not None and source.requires_proof and not source.is_trusted
+
+    def is_proven(self, user_id: str, proof: str) -> bool:
+        return self.source is None or is_proven(self.source, user_id, proof)
 
 
 def accept(
     calls: Sequence[bytes | msgspec.Raw | Mapping[str, Any]],
     *,
-    source: Source,
+    source: Source | None,
     now: dt.datetime,
     sent_at: dt.datetime | None = None,
     context: Context | None = None,
@@ -75,8 +80,10 @@ def accept(
     """Store a batch of calls of one source: raw JSON, or mappings of the same shape.
 
     `sent_at` and `context` are the envelope's, for calls without their own; `kind` is the type that the address says.
+    Without a source they are the company's own and trusted.
     Never raises for a bad call: it is in `rejected`. Raises DatabaseError where nothing was stored.
     """
+    caller = Caller(source)
     checked = Accepted()
     times: list[dt.datetime] = []
     for index, raw in enumerate(calls):
@@ -84,7 +91,7 @@ def accept(
             call = read(raw, kind=kind)
             if call.context is None:
                 call.context = context
-            times.append(_occurred_at(call, checked, sent_at=sent_at, now=now, is_trusted=source.is_trusted))
+            times.append(_occurred_at(call, checked, sent_at=sent_at, now=now, is_trusted=caller.is_trusted))
         except Malformed as bad:
             checked.rejected.append((index, bad.path, bad.reason))
             continue
@@ -92,7 +99,7 @@ def accept(
     if not checked.calls:
         return checked
     ensure_months("audiences_event", {when.date() for when in times})
-    result = _stored(checked, times, Caller(source), now=now)
+    result = _stored(checked, times, caller, now=now)
     _take_note(result, source, now=now)
     return result
 
@@ -183,7 +190,7 @@ class _Batch:
         people.save(now=self.now)
         event_rows.store(
             [_row(person.final().row(), call, when) for person, call, when in events],
-            source_id=self.caller.source.pk,
+            source_id=self.caller.source_id,
             now=self.now,
         )
         result.owners = {index: person.final().row() for index, person in owned}
@@ -196,7 +203,7 @@ class _Batch:
     def _fresh(self) -> set[str | int | float | None]:
         """The message ids that were not seen before. They are marked as seen in this transaction."""
         ids = sorted({str(call.message_id) for _, call in self.result.calls})
-        parameters = [self.caller.source.pk, self.now, joined(ids)]
+        parameters = [self.caller.source_id or NO_SOURCE, self.now, joined(ids)]
         if self.may_repeat:
             return {row[0] for row in rows(_SEEN_SOME, parameters)}
         run(_SEEN_NONE, parameters)
@@ -237,7 +244,7 @@ class _Batch:
         visitor = people.visitors.get(str(call.anonymous_id))
         if visitor is not None and visitor.final() is known.final():
             return True  # this browser was theirs already, and the call changes nothing of that
-        return is_proven(self.caller.source, user_id, call.proof())
+        return self.caller.is_proven(user_id, call.proof())
 
     def _learn(self, person: Person, call: Call, when: dt.datetime, *, may_describe: bool) -> None:
         context = call.context
@@ -274,7 +281,7 @@ class _Batch:
     def _may_describe(self, person: Person, call: Call) -> bool:
         if not self.caller.asks_proof or not person.is_vouched:
             return True
-        return call.user_id is not None and is_proven(self.caller.source, str(call.user_id), call.proof())
+        return call.user_id is not None and self.caller.is_proven(str(call.user_id), call.proof())
 
     def _attributes(self, traits: Mapping[str, Any]) -> dict[str, Any]:
         return {
@@ -319,7 +326,7 @@ def _row(profile_id: int, call: Call, when: dt.datetime) -> event_rows.Row:
     return event_rows.Row(profile_id, name, when, properties, context, call.type, str(call.message_id))
 
 
-def _take_note(result: Accepted, source: Source, *, now: dt.datetime) -> None:
+def _take_note(result: Accepted, source: Source | None, *, now: dt.datetime) -> None:
     """Bookkeeping after the commit: suggestions, and the source's own counters."""
     good = [call for index, call in result.calls if index in result.owners]
     names_seen.note(
@@ -327,6 +334,8 @@ def _take_note(result: Accepted, source: Source, *, now: dt.datetime) -> None:
         (said for call in good if call.type == "identify" and (said := call.said())),
         now=now,
     )
+    if source is None:
+        return
     if result.unproven or source.last_used_at is None or now - source.last_used_at > dt.timedelta(minutes=1):
         source.last_used_at = now
         Source.objects.filter(pk=source.pk).update(

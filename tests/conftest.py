@@ -12,6 +12,7 @@ from django.db import connection
 
 from audiences import names_seen, sources
 from audiences.partitions import _known, ensure_months
+from console.api import keys
 from tests.gateways.webpush import PushService
 
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
@@ -39,6 +40,7 @@ def nothing_remembered() -> None:
     """What a process remembers of its database for a while must not pass from one test to the next."""
     names_seen.forget()
     sources.forget_sources()
+    keys.forget_keys()
 
 
 @pytest.fixture

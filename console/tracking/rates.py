@@ -14,7 +14,7 @@ from redis.commands.core import Script
 from console.tracking.refusals import Refused
 
 # Tokens a second, and how many may be saved up.
-RATES = {"receipts": (50.0, 500.0), "devices": (1.0, 60.0)}
+RATES = {"api": (50.0, 200.0), "receipts": (50.0, 500.0), "devices": (1.0, 60.0)}
 PAUSE = 1.0  # seconds without limits after Redis failed, so that its absence does not slow every call
 
 _BUCKET = """

@@ -1,0 +1,175 @@
+"""Profiles: list, read, upsert one or many, and what belongs to one."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audiences.ingest import accept
+from audiences.models import Choice, Device, Event, Profile
+from console.api.base import ApiView, ByNewest, Moment, Plain, Strict, known_zone, moment_in, profile_of
+from console.api.problems import Invalid
+
+MOST = 1000
+EVENTS_SHOWN = 400  # days that a list of events reaches back where no `after` is given
+
+
+class ProfileShape(Strict):
+    external_id = Plain(max_length=255)
+    attributes = serializers.DictField(required=False, help_text="Merged into what is known; null removes one.")
+    locale = Plain(max_length=35, required=False, allow_blank=True)
+    zone = Plain(max_length=64, required=False, allow_blank=True, validators=[known_zone])
+    created_at = Moment(read_only=True)
+    last_seen_at = Moment(read_only=True)
+
+
+class ProfileChange(ProfileShape):
+    """The id stands in the address."""
+
+    external_id = Plain(max_length=255, read_only=True)
+
+
+class Many(Strict):
+    profiles = ProfileShape(many=True, min_length=1, max_length=MOST)
+
+
+def upsert(said: list[dict[str, Any]]) -> None:
+    """Make or change these profiles in one batch. Raises Invalid with a pointer to the first bad one."""
+    for index, one in enumerate(said):
+        for name in one.get("attributes") or {}:
+            if name.startswith(("$", "heed_")):
+                raise Invalid("Names that begin with $ or heed_ are reserved.", pointer=f"/{index}/attributes/{name}")
+    calls = [
+        {
+            "type": "identify",
+            "userId": one["external_id"],
+            "traits": one.get("attributes") or {},
+            "context": {"locale": one.get("locale") or None, "timezone": one.get("zone") or None},
+        }
+        for one in said
+    ]
+    result = accept(calls, source=None, now=timezone.now())
+    if result.rejected:
+        index, path, reason = result.rejected[0]
+        raise Invalid(reason, pointer=f"/{index}/{path}")
+
+
+class Profiles(ApiView):
+    def get(self, request: Request) -> Response:
+        """Newest first; by `external_id`, `seen_after`, `seen_before`."""
+        found = Profile.objects.standing_alone()
+        if external_id := request.GET.get("external_id"):
+            found = found.filter(external_id=external_id)
+        if after := moment_in(request, "seen_after"):
+            found = found.filter(last_seen_at__gte=after)
+        if before := moment_in(request, "seen_before"):
+            found = found.filter(last_seen_at__lt=before)
+        return _page(found, ProfileShape, request, self)
+
+    def post(self, request: Request) -> Response:
+        """Make a profile, or change the one with this id."""
+        shape = ProfileShape(data=request.data)
+        shape.is_valid(raise_exception=True)
+        upsert([shape.validated_data])
+        return _shown(shape.validated_data["external_id"], request)
+
+
+class BulkProfiles(ApiView):
+    def post(self, request: Request) -> Response:
+        """Up to 1,000 at once: all of them, or none."""
+        many = Many(data=request.data)
+        many.is_valid(raise_exception=True)
+        upsert(many.validated_data["profiles"])
+        return Response({"accepted": len(many.validated_data["profiles"])})
+
+
+class OneProfile(ApiView):
+    def get(self, request: Request, external_id: str) -> Response:
+        return _shown(external_id, request)
+
+    def put(self, request: Request, external_id: str) -> Response:
+        """Make or change the profile with this id."""
+        shape = ProfileChange(data=request.data)
+        shape.is_valid(raise_exception=True)
+        upsert([{**shape.validated_data, "external_id": external_id}])
+        return _shown(external_id, request)
+
+
+class EventShape(Strict):
+    id = serializers.IntegerField()
+    event = serializers.CharField(source="name")
+    kind = serializers.CharField()
+    properties = serializers.DictField()
+    occurred_at = Moment()
+    received_at = Moment()
+    message_id = serializers.CharField()
+
+
+class EventsOfProfile(ApiView):
+    def get(self, request: Request, external_id: str) -> Response:
+        """Newest first; by `event`, `after`, `before`. Without `after`: the last 400 days."""
+        now = timezone.now()
+        found = Event.objects.filter(
+            profile=profile_of(external_id),
+            occurred_at__gte=moment_in(request, "after") or now - dt.timedelta(days=EVENTS_SHOWN),
+            occurred_at__lt=moment_in(request, "before") or now + dt.timedelta(days=1),
+        )
+        if name := request.GET.get("event"):
+            found = found.filter(name=name)
+        return _page(found, EventShape, request, self, ordering=("-occurred_at", "-id"))
+
+
+class DeviceShape(Strict):
+    id = serializers.UUIDField(source="public_id")
+    gateway = serializers.CharField()
+    permission = serializers.CharField()
+    platform = serializers.CharField()
+    browser = serializers.CharField()
+    os = serializers.CharField()
+    app_version = serializers.CharField()
+    locale = serializers.CharField()
+    zone = serializers.CharField()
+    registered_at = Moment()
+    last_seen_at = Moment()
+    detached_at = Moment()
+    quarantined_at = Moment()
+
+
+class DevicesOfProfile(ApiView):
+    def get(self, request: Request, external_id: str) -> Response:
+        """All of them; addresses are never shown."""
+        return _page(Device.objects.filter(profile=profile_of(external_id)), DeviceShape, request, self)
+
+
+class ChoiceShape(Strict):
+    topic = serializers.CharField(source="topic.key", default=None, allow_null=True)
+    decision = serializers.CharField()
+    changed_at = Moment()
+    source = serializers.CharField(source="entry.source")
+
+
+class ChoicesOfProfile(ApiView):
+    def get(self, request: Request, external_id: str) -> Response:
+        """The latest explicit decision for each topic; topic null is all notifications."""
+        found = Choice.objects.filter(Q(profile=profile_of(external_id))).select_related("topic", "entry")
+        shown = ChoiceShape(found.order_by("topic__position", "pk"), many=True, context={"request": request})
+        return Response({"results": shown.data})
+
+
+def _page(
+    found: Any, shape: type[Strict], request: Request, view: ApiView, *, ordering: tuple[str, ...] = ("-id",)
+) -> Response:
+    pages = ByNewest()
+    pages.ordering = ordering
+    page = pages.paginate_queryset(found, request, view=view)
+    return pages.get_paginated_response(shape(page, many=True, context={"request": request}).data)
+
+
+def _shown(external_id: str, request: Request) -> Response:
+    return Response(ProfileShape(profile_of(external_id), context={"request": request}).data)

@@ -1,0 +1,18 @@
+"""The REST API, under /api/. No trailing slashes."""
+
+from django.urls import path
+
+from console.api import choices, events, profiles
+
+app_name = "api"
+urlpatterns = [
+    path("profiles", profiles.Profiles.as_view(), name="profiles"),
+    path("profiles/bulk", profiles.BulkProfiles.as_view(), name="bulk_profiles"),
+    path("profiles/<str:external_id>", profiles.OneProfile.as_view(), name="profile"),
+    path("profiles/<str:external_id>/events", profiles.EventsOfProfile.as_view(), name="profile_events"),
+    path("profiles/<str:external_id>/devices", profiles.DevicesOfProfile.as_view(), name="profile_devices"),
+    path("profiles/<str:external_id>/choices", profiles.ChoicesOfProfile.as_view(), name="profile_choices"),
+    path("events", events.Events.as_view(), name="events"),
+    path("topics", choices.Topics.as_view(), name="topics"),
+    path("choices", choices.Choices.as_view(), name="choices"),
+]
