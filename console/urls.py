@@ -13,6 +13,7 @@ urlpatterns = [
     path("", RedirectView.as_view(url="/console/"), name="root"),
     path("", include("console.preferences.urls")),
     path("", include("console.tracking.urls")),
+    path("", include("console.webpush.urls")),
     path("api/", include("console.api.urls")),
     path("console/", site.urls),
 ]

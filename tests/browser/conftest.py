@@ -14,6 +14,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from tests.browser.sites import Door, Site
+
 # Playwright's loop runs in this thread; the tests' own queries are not asynchronous all the same.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
 
@@ -57,3 +59,25 @@ def picture(tmp_path: Path) -> Callable[[str], Path]:
     folder = Path(os.environ.get("HEED_SCREENSHOTS") or tmp_path)
     folder.mkdir(parents=True, exist_ok=True)
     return lambda name: folder / f"{name}.png"
+
+
+@pytest.fixture
+def door(live_server: Any) -> Iterator[Door]:
+    """A recording door in front of a real Heed: what sites are told is Heed's address."""
+    door = Door(behind=live_server.url.removeprefix("http://"))
+    server = door.start()
+    yield door
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def site(door: Door, settings: Any) -> Iterator[Site]:
+    """A foreign site whose pages embed Heed with the write key "browser-key"."""
+    site = Site(host=door.origin, tag={"key": "browser-key"})
+    server = site.start()
+    settings.HEED_CORS_ORIGINS = (site.origin,)
+    settings.HEED_BASE_URL = door.origin
+    yield site
+    server.shutdown()
+    server.server_close()
