@@ -55,7 +55,7 @@ class Named(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
     version: Said = None
 
 
-class Context(msgspec.Struct, rename="camel", omit_defaults=True):
+class Context(msgspec.Struct, rename="camel", omit_defaults=True, dict=True):
     """What is kept of a call's context; whatever else the SDK knows of the person is not stored."""
 
     ip: str | None = None
@@ -83,13 +83,15 @@ class Call(msgspec.Struct, rename="camel"):
     category: str | None = None
     properties: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
-    context: Context | None = None
+    raw_context: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="context")
     timestamp: dt.datetime | None = None
     original_timestamp: dt.datetime | None = None
     sent_at: dt.datetime | None = None
     group_id: Said = None
     previous_id: Said = None
     user_hash: str | None = None
+    # Read from `raw_context`; whatever came under this name is overwritten.
+    context: Context | None = msgspec.field(default=None, name="heed.context")
 
     def said(self) -> dict[str, Any]:
         """The traits that the call gives: RudderStack's SDKs put those of `identify` into the context."""
@@ -102,20 +104,40 @@ class Call(msgspec.Struct, rename="camel"):
 
 
 _decoder = msgspec.json.Decoder(Call)
+_context_decoder = msgspec.json.Decoder(Context | None)
+
+# An SDK sends the same context with call after call: those of the last few hundred are kept as they were read.
+KEPT_CONTEXTS = 1000
+LONGEST_KEPT = 1024
+_contexts: dict[bytes, Context | None] = {b"": None}
+
+
+def _context(text: bytes) -> Context | None:
+    if text in _contexts:
+        return _contexts[text]
+    context: Context | None = _context_decoder.decode(text)
+    if len(text) <= LONGEST_KEPT:
+        if len(_contexts) >= KEPT_CONTEXTS:
+            _contexts.clear()
+            _contexts[b""] = None
+        _contexts[text] = context
+    return context
 
 
 def read(raw: bytes | msgspec.Raw | Mapping[str, Any], *, kind: str | None = None) -> Call:
     """One call, checked and with its ids as text. `kind` is the type that the address says. Raises Malformed."""
     try:
         if isinstance(raw, Mapping):
-            call = msgspec.convert(raw, Call)
-        else:
-            if len(memoryview(raw)) > LARGEST_CALL:
-                raise Malformed("", f"A call may have {LARGEST_CALL // 1024} KB at most.")
-            call = _decoder.decode(raw)
+            raw = msgspec.json.encode(raw)
+        if len(memoryview(raw)) > LARGEST_CALL:
+            raise Malformed("", f"A call may have {LARGEST_CALL // 1024} KB at most.")
+        where = ""
+        call = _decoder.decode(raw)
+        where = "context"
+        call.context = _context(bytes(call.raw_context))
     except msgspec.ValidationError as problem:
         reason, _, path = str(problem).partition(" - at `$")
-        raise Malformed(path.rstrip("`").lstrip("."), f"{reason}.") from None
+        raise Malformed((where + path.rstrip("`")).lstrip("."), f"{reason}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise Malformed("", f"This is not JSON: {problem}.") from None
     except RecursionError:
@@ -140,10 +162,12 @@ def read(raw: bytes | msgspec.Raw | Mapping[str, Any], *, kind: str | None = Non
         call.group_id = _id("groupId", call.group_id)
         if not call.group_id:
             raise Malformed("groupId", "Give the id of the group.")
-    for name in ("timestamp", "original_timestamp", "sent_at"):
-        said = getattr(call, name)
-        if said is not None and said.tzinfo is None:
-            path = {"original_timestamp": "originalTimestamp", "sent_at": "sentAt"}.get(name, name)
+    for path, moment in (
+        ("timestamp", call.timestamp),
+        ("originalTimestamp", call.original_timestamp),
+        ("sentAt", call.sent_at),
+    ):
+        if moment is not None and moment.tzinfo is None:
             raise Malformed(path, "Give the time with its zone, such as 2026-11-24T12:00:00Z.")
     return call
 

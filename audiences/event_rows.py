@@ -16,13 +16,13 @@ _ESCAPES = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\
 
 @dataclass(slots=True)
 class Row:
-    """One event as it will be stored. `properties` and `context` are plain data, or a msgspec struct."""
+    """One event as it will be stored. `properties` is plain data, `context` what `copied` made of it."""
 
     profile_id: int
     name: str
     occurred_at: dt.datetime
     properties: Any
-    context: Any
+    context: str
     kind: str
     message_id: str
 
@@ -52,8 +52,8 @@ def store(rows: Sequence[Row], *, source_id: int | None, now: dt.datetime) -> No
     source = r"\N" if source_id is None else str(source_id)
     received = now.isoformat()
     lines = [
-        f"{row.profile_id}\t{row.name.translate(_ESCAPES)}\t{row.occurred_at.isoformat()}\t{received}\t"
-        f"{_json(row.properties)}\t{_json(row.context)}\t{row.kind}\t{source}\t{row.message_id.translate(_ESCAPES)}\n"
+        f"{row.profile_id}\t{_text(row.name)}\t{row.occurred_at.isoformat()}\t{received}\t"
+        f"{copied(row.properties)}\t{row.context}\t{row.kind}\t{source}\t{_text(row.message_id)}\n"
         for row in rows
     ]
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
@@ -66,6 +66,10 @@ _COPY = (
 )
 
 
-def _json(data: Any) -> str:
-    """JSON has no bare control characters: only its backslashes need another one."""
+def copied(data: Any) -> str:
+    """Data as JSON for COPY: JSON has no bare control characters, so only its backslashes need another one."""
     return encoded(data).decode().replace("\\", "\\\\") if data else "{}"
+
+
+def _text(text: str) -> str:
+    return text if text.isprintable() and "\\" not in text else text.translate(_ESCAPES)

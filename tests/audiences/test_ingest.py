@@ -305,3 +305,14 @@ def test_seen_calls_remember_the_source_and_time(server):
     send(server, track(messageId="m"))
     seen = SeenCall.objects.values_list("source_id", "message_id", "seen_at").get()
     assert seen == (server.pk, "m", NOW)
+
+
+def test_contexts_that_repeat_are_stored_alike_and_none_is_made_up(server):
+    context = {"library": {"name": 'a "b" \\ c', "version": 1}, "ip": None, "userHash": "h"}
+    for _ in range(2):
+        send(server, track(context=context), track(context=None), track(**{"heed.context": {"ip": "1.2.3.4"}}))
+    wanted = [{"library": {"name": 'a "b" \\ c', "version": 1}}, {}, {}]
+    assert list(Event.objects.order_by("id").values_list("context", flat=True)) == wanted * 2
+    ahead = (NOW + dt.timedelta(days=3)).isoformat()
+    send(server, track(context=context, timestamp=ahead), track(context=context))
+    assert [event.context.get("clock") for event in Event.objects.order_by("id")[6:]] == ["ahead", None]
