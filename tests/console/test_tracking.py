@@ -240,3 +240,11 @@ def test_other_methods_are_refused(browser):
         response = getattr(Client(), method)("/v1/batch")
         assert response.status_code == 405
         assert response["Allow"] == "POST, OPTIONS"
+
+
+def test_at_full_speed_the_limit_holds_although_tokens_are_fetched_by_the_handful(server, settings):
+    settings.HEED_TRACK_RATE = 30
+    post("/v1/track", TRACK)
+    statuses = [post("/v1/track", b"{}").status_code for _ in range(160)]
+    assert 60 <= len([status for status in statuses if status == 400]) <= 110  # the burst of 60, and what came back
+    assert statuses[-1] == 429
