@@ -259,7 +259,9 @@ def test_the_prompt_fits_its_window(chromium, site, source, credential, picture,
     page.wait_for_timeout(400)
     page.screenshot(path=picture(f"soft-prompt-{name}-{scheme}"))
     box = dialog.bounding_box()
-    assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] + box["height"] <= 640
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width
+    assert box["y"] + box["height"] <= 640
     page.close()
 
 
@@ -315,7 +317,7 @@ def test_a_device_that_could_not_be_registered_is_registered_by_the_next_page(vi
 
 
 def test_signing_in_takes_the_device_along_only_with_proof(visitor, site, source, credential, door):
-    ada = make.profile("ada")
+    ada = make.profile("ada", proven_at=make.NOW)
     page = opened(visitor)
     subscribed(page, door)
 

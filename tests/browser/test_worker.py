@@ -1,0 +1,304 @@
+"""heed-sw.js in a real Chromium, imported by the one-line file of a foreign site, in front of a real Heed.
+
+Pushes come through the developer tools' protocol, as a push service would bring them. A headless browser shows no
+notification that one could click, so clicks and closes are events that the test sends into the worker; Firefox's
+test clicks for real.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, CDPSession, Page, Worker
+
+from audiences.models import Device
+from delivery.models import Push
+from delivery.payload import new_push_id, payload
+from tests import make
+from tests.browser.sites import Site, until
+from tests.gateways.webpush import p256dh
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(
+  ({ title, body, tag, actions, data }) => ({ title, body, tag, actions, data }))"""
+# What a browser does at a click or a close. `opened` is what would have become a window: headless there is none.
+ACT = """async ([kind, action]) => {
+  self.opened = self.opened || [];
+  self.clients.openWindow = async (link) => { self.opened.push(link); return null; };
+  for (const notification of await self.registration.getNotifications()) {
+    self.dispatchEvent(new NotificationEvent(kind, { notification, action }));
+  }
+  return self.opened;
+}"""
+AUTH = "MDEyMzQ1Njc4OWFiY2RlZg"
+
+
+class Pushed:
+    """A page of the site whose worker gets pushes."""
+
+    def __init__(self, context: BrowserContext, site: Site) -> None:
+        self.origin = site.origin
+        self.page: Page = context.new_page()
+        self.page.goto("/")
+        self.tools: CDPSession = context.new_cdp_session(self.page)
+        found: list[str] = []
+        self.tools.on(
+            "ServiceWorker.workerRegistrationUpdated",
+            lambda said: found.extend(one["registrationId"] for one in said["registrations"]),
+        )
+        self.tools.send("ServiceWorker.enable")
+        self.page.evaluate(
+            """async () => {
+              const url = window.trustedTypes.createPolicy("test", { createScriptURL: (x) => x });
+              await navigator.serviceWorker.register(url.createScriptURL("/heed-sw.js"));
+              await navigator.serviceWorker.ready;
+            }"""
+        )
+        self.registration = until(lambda: found, page=self.page)[0]
+        self.worker: Worker = until(lambda: context.service_workers, page=self.page)[0]
+
+    def deliver(self, said: Any) -> list[dict[str, Any]]:
+        """Push it (a dict becomes JSON); the notifications that are shown then."""
+        data = said if isinstance(said, str) else json.dumps(said)
+        before = self.shown()
+        self.tools.send(
+            "ServiceWorker.deliverPushMessage",
+            {"origin": self.origin, "registrationId": self.registration, "data": data},
+        )
+        return until(lambda: (now := self.shown()) != before and now, page=self.page)
+
+    def shown(self) -> list[dict[str, Any]]:
+        return self.page.evaluate(SHOWN)
+
+    def act(self, kind: str, action: str = "") -> list[str]:
+        """Click ("notificationclick") or close every notification; the links opened so far."""
+        return self.worker.evaluate(ACT, [kind, action])
+
+
+@pytest.fixture
+def pushed(chromium: Any, site: Site, redis_server: Any) -> Any:
+    context = chromium.new_context(base_url=site.origin)
+    context.grant_permissions(["notifications"], origin=site.origin)
+    yield Pushed(context, site)
+    context.close()
+
+
+@pytest.fixture
+def push(now: Any) -> Callable[..., dict[str, Any]]:
+    """Makes a push that was really recorded as sent, and its payload."""
+
+    def made(**fields: Any) -> dict[str, Any]:
+        person, wave, push_id = make.profile(), make.wave(), new_push_id()
+        Push.objects.create(
+            id=push_id,
+            wave_on=wave.wave_on,
+            wave_id=wave.pk,
+            message_id=make.message(wave, person).pk,
+            device_id=make.device(person).pk,
+            profile_id=person.pk,
+            attempt=1,
+            state="sent",
+            intent_at=now,
+        )
+        content = {"title": "Your mug waits", "body": "It is still in the cart.", **fields}
+        return payload(content, push_id=push_id, wave_on=wave.wave_on, profile_id=person.pk, now=now)
+
+    return made
+
+
+def told(said: dict[str, Any]) -> dict[str, bool]:
+    push = Push.objects.get(pk=said["push"])
+    return {kind: getattr(push, f"{kind}_at") is not None for kind in ("shown", "clicked", "dismissed")}
+
+
+def test_a_push_is_shown_whole_and_told(pushed, push, door):
+    said = push(tag="cart", actions=[{"action": "button-1", "title": "To the cart", "url": "/cart"}], data={"sku": 7})
+    (shown,) = pushed.deliver(said)
+
+    assert (shown["title"], shown["body"], shown["tag"]) == ("Your mug waits", "It is still in the cart.", "cart")
+    assert [button["title"] for button in shown["actions"]] == ["To the cart", "Preferences"]
+    assert shown["data"]["sku"] == 7
+    until(lambda: told(said)["shown"], page=pushed.page)
+    assert told(said) == {"shown": True, "clicked": False, "dismissed": False}
+
+
+def test_two_buttons_of_the_message_leave_no_room_for_another(pushed, push):
+    buttons = [{"action": f"button-{n}", "title": f"Button {n}", "url": "/"} for n in (1, 2)]
+    (shown,) = pushed.deliver(push(actions=buttons))
+    assert [button["title"] for button in shown["actions"]] == ["Button 1", "Button 2"]
+
+
+def test_a_later_push_with_the_same_tag_replaces_the_first(pushed, push):
+    pushed.deliver(push(tag="cart"))
+    assert len(pushed.deliver(push(tag="cart", title="Two mugs wait"))) == 1
+    assert len(pushed.deliver(push(tag="other"))) == 2
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", "no JSON", "null", "[1]", '{"title": {}}', '{"v": 1, "title": "", "body": null, "actions": "x", "data": 3}'],
+)
+def test_every_push_shows_something(pushed, bad):
+    (shown,) = pushed.deliver(bad)
+    assert shown["title"] == "127.0.0.1"
+    assert shown["body"] == "There is something new for you."
+
+
+def test_odd_fields_do_not_lose_the_message(pushed, push, door):
+    said = push(
+        icon="http://[", image="javascript:alert(1)", dir="sideways", actions=[None, {"title": ""}, {"title": "Go"}]
+    )
+    (shown,) = pushed.deliver(said)
+    assert (shown["title"], shown["body"]) == ("Your mug waits", "It is still in the cart.")
+    until(lambda: told(said)["shown"], page=pushed.page)
+
+
+def test_a_click_opens_the_link_and_is_no_dismissal(pushed, push, door, site):
+    said = push(url=f"{site.origin}/cart?from=push")
+    pushed.deliver(said)
+    assert pushed.act("notificationclick") == [f"{site.origin}/cart?from=push"]
+    until(lambda: told(said)["clicked"], page=pushed.page)
+    assert pushed.shown() == []
+
+
+def test_a_close_is_a_dismissal_only_if_no_click_came_with_it(pushed, push, door):
+    clicked, closed = push(), push()
+    pushed.deliver(clicked)
+    # Firefox sends both, in either order.
+    pushed.worker.evaluate(
+        """async () => {
+          self.clients.openWindow = async () => null;
+          const [notification] = await self.registration.getNotifications();
+          for (const kind of ["notificationclose", "notificationclick", "notificationclose"]) {
+            self.dispatchEvent(new NotificationEvent(kind, { notification }));
+          }
+        }"""
+    )
+    pushed.deliver(closed)
+    pushed.act("notificationclose")
+    until(lambda: told(closed)["dismissed"], page=pushed.page)
+    kinds = [kind for push_id, kind in door.receipts() if push_id == clicked["push"]]
+    assert sorted(kinds) == ["clicked", "shown"]
+    assert told(clicked) == {"shown": True, "clicked": True, "dismissed": False}
+
+
+def test_a_button_opens_its_own_link(pushed, push, site, door):
+    said = push(url="/", actions=[{"action": "button-1", "title": "Pay", "url": "/checkout"}])
+    pushed.deliver(said)
+    assert pushed.act("notificationclick", "button-1") == [f"{site.origin}/checkout"]
+    until(lambda: told(said)["clicked"], page=pushed.page)
+
+
+def test_the_preferences_button_opens_the_persons_choices_and_is_no_click(pushed, push, door):
+    said = push()
+    pushed.deliver(said)
+    assert pushed.act("notificationclick", "heed:manage") == [said["manage"]]
+    pushed.page.wait_for_timeout(1200)
+    assert told(said) == {"shown": True, "clicked": False, "dismissed": False}
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "https://evil.example/",
+        "//evil.example/",
+        "javascript:alert(1)",
+        "data:text/html,<script>alert(1)</script>",
+        "http://127.0.0.1:1/",
+        "http://me:word@127.0.0.1/",
+        "\\\\evil.example",
+        "http://[",
+        "",
+    ],
+)
+def test_a_link_that_leads_elsewhere_is_not_opened(pushed, push, site, link):
+    pushed.deliver(push(url=link, actions=[{"action": "button-1", "title": "Go", "url": link}]))
+    start = f"{site.origin}/"
+    assert pushed.act("notificationclick") == [start]
+    pushed.deliver(push(url=link, actions=[{"action": "button-1", "title": "Go", "url": link}]))
+    assert pushed.act("notificationclick", "button-1") == [start, start]
+
+
+def test_a_site_may_name_further_origins(chromium, site, push, redis_server):
+    site.worker = f'self.heedOpens = ["https://pay.example"]; importScripts("{site.host}/heed-sw.js")'
+    context = chromium.new_context(base_url=site.origin)
+    context.grant_permissions(["notifications"], origin=site.origin)
+    pushed = Pushed(context, site)
+    pushed.deliver(push(url="https://pay.example/now"))
+    assert pushed.act("notificationclick") == ["https://pay.example/now"]
+    context.close()
+
+
+def test_a_receipt_that_failed_once_is_sent_again(pushed, push, door):
+    door.shut["/v1/receipts"] = 1
+    said = push()
+    pushed.deliver(said)
+    until(lambda: told(said)["shown"], page=pushed.page)
+    assert door.refused == ["/v1/receipts"]
+
+
+def test_receipts_that_failed_twice_come_with_the_next_event(pushed, push, door):
+    door.shut["/v1/receipts"] = 2
+    first, second = push(), push()
+    pushed.deliver(first)
+    until(lambda: len(door.refused) == 2, page=pushed.page)
+    pushed.page.wait_for_timeout(300)
+    pushed.deliver(second)
+    until(lambda: told(second)["shown"], page=pushed.page)
+    assert told(first)["shown"]
+    assert door.receipts() == [(first["push"], "shown"), (second["push"], "shown")]
+    pushed.act("notificationclose")
+    until(lambda: told(second)["dismissed"], page=pushed.page)
+    assert door.receipts().count((first["push"], "shown")) == 1
+
+
+def test_notifications_of_the_site_itself_are_left_alone(pushed, door):
+    pushed.worker.evaluate("() => self.registration.showNotification('Its own', { data: { theirs: true } })")
+    assert pushed.act("notificationclick") == []
+    assert len(pushed.shown()) == 1
+
+
+CHANGE = """async (keys) => {
+  const event = new ExtendableEvent("pushsubscriptionchange");
+  const address = "https://fcm.googleapis.com/fcm/send/fresh";
+  event.newSubscription = { endpoint: address, toJSON: () => ({ endpoint: address, keys }) };
+  self.dispatchEvent(event);
+}"""
+
+
+def test_a_subscription_that_the_browser_changed_moves_the_device(pushed, push, door):
+    make.source("browser", key="browser-key")
+    key = str(uuid.uuid4())
+    keys = {"p256dh": p256dh(1), "auth": AUTH}
+    known = {
+        "writeKey": "browser-key",
+        "anonymousId": "visitor",
+        "device": {"id": key, "gateway": "webpush", "address": "https://fcm.googleapis.com/fcm/send/old", "keys": keys}
+        | {"permission": "granted", "applicationServerKey": "BA"},
+    }
+    pushed.page.evaluate(
+        """async (said) => {
+          const answer = await fetch(said.host + "/v1/devices", { method: "POST", body: JSON.stringify(said.known) });
+          if (!answer.ok) throw new Error(await answer.text());
+          (await navigator.serviceWorker.ready).active.postMessage({ heed: said.known });
+        }""",
+        {"known": known, "host": door.origin},
+    )
+    before = Device.objects.get(key=key)
+    pushed.page.wait_for_timeout(300)
+    pushed.worker.evaluate(CHANGE, keys)
+    until(lambda: len(door.to("/v1/devices")) == 2, page=pushed.page)
+    assert door.to("/v1/devices")[1]["previousAddress"] == before.address
+    until(lambda: Device.objects.get(key=key).address.endswith("/fresh"), page=pushed.page)
+    assert Device.objects.get(key=key).pk == before.pk
+
+
+def test_a_worker_that_knows_no_device_registers_none(pushed, push, door):
+    pushed.worker.evaluate(CHANGE, {"p256dh": p256dh(1), "auth": AUTH})
+    pushed.page.wait_for_timeout(500)
+    assert door.to("/v1/devices") == []
