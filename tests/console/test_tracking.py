@@ -248,3 +248,20 @@ def test_at_full_speed_the_limit_holds_although_tokens_are_fetched_by_the_handfu
     statuses = [post("/v1/track", b"{}").status_code for _ in range(160)]
     assert 60 <= len([status for status in statuses if status == 400]) <= 110  # the burst of 60, and what came back
     assert statuses[-1] == 429
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_dies_costs_one_503_and_the_repeat_is_stored(server):
+    body = {"batch": [TRACK | {"messageId": "m-1"}]}
+    assert post("/v1/batch", {"batch": [TRACK]}).status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        pid = cursor.fetchone()[0]
+    other = connection.copy()
+    with other.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+    other.close()
+    first = post("/v1/batch", body)
+    assert first.status_code in (200, 503)  # a health check may have seen it first
+    assert post("/v1/batch", body).status_code == 200
+    assert Event.objects.filter(message_id="m-1").count() == 1
