@@ -22,7 +22,7 @@ from audiences.partitions import ensure_months
 from audiences.people import People, Person
 from audiences.races import again_where_lost
 from audiences.sources import is_proven
-from audiences.statements import joined, rows, run
+from audiences.statements import joined, rows, run, together
 
 DAY = dt.timedelta(days=1)
 OLDEST_PUBLIC = dt.timedelta(days=400)
@@ -164,9 +164,10 @@ class _Batch:
 
     def store(self) -> None:
         result = self.result
-        fresh = self._fresh()
         users, visitors, may_link = _named(call for _, call in result.calls)
-        people = People(users, visitors, may_link=may_link, now=self.now)
+        with together():
+            fresh = self._fresh()
+            people = People(users, visitors, may_link=may_link, now=self.now)
         owned: list[tuple[int, Person]] = []
         events: list[tuple[Person, Call, dt.datetime]] = []
         for (index, call), when in zip(result.calls, self.times, strict=True):

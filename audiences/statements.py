@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -36,3 +37,10 @@ def _raw() -> psycopg.Connection[Any]:
     # Prepared statements are for these alone: Django's own queries bind in the client.
     raw.prepare_threshold = 5
     return raw
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """The statements within travel together, with one wait for all of them; what fails is raised by the first read."""
+    with connection.wrap_database_errors, _raw().pipeline():
+        yield
