@@ -65,7 +65,7 @@ def _script() -> Script:
 def spend(kind: str, *who: str) -> None:
     """Take one token of this kind from whoever calls. Raises Refused with 429 and Retry-After."""
     global _paused_until
-    rate, most = RATES.get(kind) or (settings.HEED_TRACK_RATE, settings.HEED_TRACK_RATE * 2)
+    rate, most = RATES.get(kind) or (settings.HEED_TRACK_RATE, max(1, settings.HEED_TRACK_RATE * 2))
     if not rate or time.monotonic() < _paused_until:
         return
     # Keys are secrets: only their hash is in Redis.

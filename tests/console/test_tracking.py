@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import time
 from base64 import b64encode
 
 import pytest
@@ -144,11 +145,9 @@ def test_what_is_too_large_is_413_also_after_unpacking(server):
 
 
 def test_a_burst_is_429_with_retry_after_for_that_address_alone(server, settings):
-    settings.HEED_TRACK_RATE = 5
+    settings.HEED_TRACK_RATE = 0.1
     assert post("/v1/track", TRACK).status_code == 200  # the key is known from now on
-    statuses = [post("/v1/track", TRACK).status_code for _ in range(14)]
-    assert statuses[:10] == [200] * 10
-    assert statuses[-1] == 429
+    assert [post("/v1/track", TRACK).status_code for _ in range(3)] == [200, 429, 429]
     refused = post("/v1/track", TRACK, HTTP_X_FORWARDED_FOR="10.1.1.1")  # what a caller writes there is not believed
     assert refused.status_code == 429
     assert int(refused["Retry-After"]) >= 1
@@ -245,9 +244,11 @@ def test_other_methods_are_refused(browser):
 def test_at_full_speed_the_limit_holds_although_tokens_are_fetched_by_the_handful(server, settings):
     settings.HEED_TRACK_RATE = 30
     post("/v1/track", TRACK)
+    began = time.monotonic()
     statuses = [post("/v1/track", b"{}").status_code for _ in range(160)]
-    assert 60 <= len([status for status in statuses if status == 400]) <= 110  # the burst of 60, and what came back
-    assert statuses[-1] == 429
+    took = time.monotonic() - began
+    passed = len([status for status in statuses if status == 400])
+    assert min(160, 60 + int(30 * took) - 4) <= passed <= 60 + 30 * took + 4
 
 
 @pytest.mark.django_db(transaction=True)
