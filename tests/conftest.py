@@ -13,6 +13,7 @@ from django.db import connection
 from audiences import names_seen, sources
 from audiences.partitions import _known, ensure_months
 from console.api import keys
+from console.tracking import rates
 from tests.gateways.webpush import PushService
 
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
@@ -41,6 +42,7 @@ def nothing_remembered() -> None:
     names_seen.forget()
     sources.forget_sources()
     keys.forget_keys()
+    rates.forget()
 
 
 @pytest.fixture

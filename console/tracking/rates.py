@@ -89,3 +89,9 @@ def spend(kind: str, *who: str) -> None:
             "Too many requests from this address. Wait, and send batches.",
             retry_after=math.ceil(wait),
         )
+
+
+def forget() -> None:
+    """Drop the tokens in hand: the next call asks Redis."""
+    with _lock:
+        _kept.clear()
