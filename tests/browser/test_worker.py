@@ -26,6 +26,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications()).map(
   ({ title, body, tag, actions, data }) => ({ title, body, tag, actions, data }))"""
+# Chromium's getNotifications() takes back a notification that is just being shown: it is asked only afterwards.
+COUNT = """() => {
+  const show = self.registration.showNotification.bind(self.registration);
+  self.shown = 0;
+  self.registration.showNotification = async (...said) => { await show(...said); self.shown += 1; };
+}"""
 # What a browser does at a click or a close. `opened` is what would have become a window: headless there is none.
 ACT = """async ([kind, action]) => {
   self.opened = self.opened || [];
@@ -61,16 +67,18 @@ class Pushed:
         )
         self.registration = until(lambda: found, page=self.page)[0]
         self.worker: Worker = until(lambda: context.service_workers, page=self.page)[0]
+        self.worker.evaluate(COUNT)
 
     def deliver(self, said: Any) -> list[dict[str, Any]]:
         """Push it (a dict becomes JSON); the notifications that are shown then."""
         data = said if isinstance(said, str) else json.dumps(said)
-        before = self.shown()
+        before = self.worker.evaluate("() => self.shown")
         self.tools.send(
             "ServiceWorker.deliverPushMessage",
             {"origin": self.origin, "registrationId": self.registration, "data": data},
         )
-        return until(lambda: (now := self.shown()) != before and now, page=self.page)
+        until(lambda: self.worker.evaluate("() => self.shown") > before, page=self.page)
+        return self.shown()
 
     def shown(self) -> list[dict[str, Any]]:
         return self.page.evaluate(SHOWN)
