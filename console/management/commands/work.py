@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import signal
 import threading
 import time
 from typing import Any
@@ -17,9 +15,9 @@ from rq.serializers import JSONSerializer
 from rq.worker import SimpleWorker
 
 from console.heartbeat import beat
+from console.parent import die_with_parent
 from delivery import tasks
 
-PR_SET_PDEATHSIG = 1
 BEAT_SECONDS = 15
 PAUSE_SECONDS = 1.0
 
@@ -46,8 +44,7 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         # Whoever watches over us dies: so do we (and tasks checks the parent between micro-batches).
-        if os.getppid() != 1:
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        die_with_parent()
         threading.Thread(target=_beat, daemon=True).start()
         while not tasks.stopping.is_set():
             try:
