@@ -197,25 +197,27 @@ def _await_redis(url: str) -> None:
 
 
 def _postmaster_runs(folder: Path) -> bool:
-    """Whether this folder's PostgreSQL runs. After `kill -9` its pid file may name nobody, or another program."""
-    path = folder / "postmaster.pid"
-    if not path.exists():
+    """Whether this folder's PostgreSQL runs. After `kill -9` its pid file may name nobody, or another program; the
+    file itself is left to PostgreSQL, whose guard against two servers on one folder it is."""
+    try:
+        pid = int((folder / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
         return False
-    if _runs(int(path.read_text().split("\n", 1)[0] or 0), "postgres"):
-        return True
-    path.unlink(missing_ok=True)
-    return False
+    return _runs(pid, "postgres", str(folder))
 
 
 def _stop_orphan(path: Path) -> None:
     """A Redis whose launcher was killed goes on: end it, so that the new launcher holds its own."""
     if not path.exists():
         return
-    pid = int(path.read_text().strip() or 0)
-    if _runs(pid, "valkey"):
+    try:
+        pid = int(path.read_text())
+    except ValueError:
+        pid = 0
+    if _runs(pid, "valkey", str(path.parent)):
         os.kill(pid, signal.SIGTERM)
         for _ in range(100):
-            if not _runs(pid, "valkey"):
+            if not _runs(pid, "valkey", str(path.parent)):
                 break
             time.sleep(0.05)
         else:
@@ -223,12 +225,13 @@ def _stop_orphan(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
-def _runs(pid: int, name: str) -> bool:
-    """Whether that process lives and is this program."""
+def _runs(pid: int, *words: str) -> bool:
+    """Whether that process lives and is this program, with these words in its command line."""
     import psutil
 
     try:
         process = psutil.Process(pid)
-        return process.status() != psutil.STATUS_ZOMBIE and name in " ".join([process.name(), *process.cmdline()[:1]])
+        line = " ".join([process.name(), *process.cmdline()])
+        return process.status() != psutil.STATUS_ZOMBIE and all(word in line for word in words)
     except (psutil.NoSuchProcess, psutil.AccessDenied, ValueError):
         return False

