@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("console.preferences.urls")),
     path("", include("console.tracking.urls")),
     path("", include("console.webpush.urls")),
+    path("", include("console.demo.shop")),
     path("api/", include("console.api.urls")),
     path("console/", site.urls),
 ]

@@ -218,7 +218,7 @@ def _outcomes(
             [wave.pk, wave.wave_on],
         )
         rows = cursor.fetchall()
-    by_id = {pk: person for pk, person in zip(ids, people, strict=True)}
+    by_id = dict(zip(ids, people, strict=True))
     buyers = {d.person for d in deeds if d.name == "Order Completed" and at <= d.at < at + week}
     reached = [
         pk for _, pk, _, device in rows if device and by_id[pk].permission == "granted" and not by_id[pk].opted_out
