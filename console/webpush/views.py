@@ -44,8 +44,9 @@ def worker(request: HttpRequest) -> HttpResponse:
     response = _script(request, f"self.heedHosts = {json.dumps(hosts)};\n{_text('heed-sw.js')}")
     response["Cache-Control"] = "no-cache"
     response["Service-Worker-Allowed"] = "/"
-    # A worker lives under the policy of its own script: it may talk to us and to nobody else.
-    return csp({**NOTHING_ELSE, "connect-src": ["'self'", *hosts]})(lambda _: response)(request)
+    # A worker lives under the policy of its own script: it talks to us and to nobody else, and shows any picture.
+    policy = {**NOTHING_ELSE, "connect-src": ["'self'", *hosts], "img-src": ["'self'", "https:", "data:", *hosts]}
+    return csp(policy)(lambda _: response)(request)
 
 
 @endpoint("GET")

@@ -40,13 +40,15 @@ def serve(handler: type[_Handler]) -> tuple[ThreadingHTTPServer, str]:
 class Door:
     """In front of a real Heed at `behind` (host:port): passes everything on and keeps it in `passed`.
 
-    `shut[path] = n` answers 503 to the next n requests to that path, and passes none of them on.
+    What was only asked for is in `fetched`. `shut[path] = n` answers 503 to the next n requests to that path, and
+    passes none of them on.
     """
 
     behind: str
     passed: list[tuple[str, Any]] = field(default_factory=list)
     shut: dict[str, int] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
+    fetched: list[str] = field(default_factory=list)
     origin: str = ""
 
     def start(self) -> ThreadingHTTPServer:
@@ -68,6 +70,8 @@ class Door:
                 said = answer.read()
                 if self.command == "POST":
                     door.passed.append((path, json.loads(body)))
+                else:
+                    door.fetched.append(path)
                 skipped = {"connection", "transfer-encoding", "content-length", "keep-alive", "date", "server"}
                 self.reply(answer.status, said, {n: v for n, v in answer.getheaders() if n.lower() not in skipped})
 
@@ -113,7 +117,7 @@ class Site:
                 if self.path == "/heed-sw.js":
                     file = site.worker or f'importScripts("{site.host}/heed-sw.js")'
                     # Trusted types would stop importScripts, which takes no policy: a worker has a policy of its own.
-                    own = f"default-src 'none'; script-src {site.host}; connect-src {site.host}"
+                    own = f"default-src 'none'; script-src {site.host}; connect-src {site.host}; img-src 'self'"
                     self.reply(200, file.encode(), {"Content-Type": "text/javascript", "Content-Security-Policy": own})
                     return
                 if self.path == "/favicon.ico":

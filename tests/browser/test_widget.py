@@ -349,6 +349,22 @@ def test_signing_out_detaches_the_device_until_somebody_signs_in(visitor, site, 
     assert Device.objects.get().profile.external_id == "cleo"
 
 
+def test_signing_out_in_one_tab_signs_out_in_the_others(visitor, site, source, credential, door):
+    page = opened(visitor)
+    subscribed(page, door)
+    page.evaluate("() => heed.identify('fay')")
+    other = opened(visitor)
+    other.evaluate("() => heed.track('Before')")
+    page.evaluate("() => heed.reset()")
+    other.wait_for_timeout(300)
+    other.evaluate("() => { heed.track('After') }")
+    until(lambda: len(door.calls("track")) == 2, page=other)
+    before, after = door.calls("track")
+    assert before["userId"] == "fay"
+    assert "userId" not in after
+    assert before["anonymousId"] != after["anonymousId"]
+
+
 def test_two_people_at_one_browser_stay_two(visitor, site, source, credential, door):
     page = opened(visitor)
     page.evaluate("async () => { await heed.identify('dora'); await heed.identify('emil'); }")

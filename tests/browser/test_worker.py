@@ -45,12 +45,12 @@ AUTH = "MDEyMzQ1Njc4OWFiY2RlZg"
 
 
 class Pushed:
-    """A page of the site whose worker gets pushes."""
+    """A page whose worker gets pushes."""
 
-    def __init__(self, context: BrowserContext, site: Site) -> None:
-        self.origin = site.origin
+    def __init__(self, context: BrowserContext, origin: str, path: str = "/") -> None:
+        self.origin = origin
         self.page: Page = context.new_page()
-        self.page.goto("/")
+        self.page.goto(origin + path)
         self.tools: CDPSession = context.new_cdp_session(self.page)
         found: list[str] = []
         self.tools.on(
@@ -92,7 +92,7 @@ class Pushed:
 def pushed(chromium: Any, site: Site, redis_server: Any) -> Any:
     context = chromium.new_context(base_url=site.origin)
     context.grant_permissions(["notifications"], origin=site.origin)
-    yield Pushed(context, site)
+    yield Pushed(context, site.origin)
     context.close()
 
 
@@ -133,6 +133,23 @@ def test_a_push_is_shown_whole_and_told(pushed, push, door):
     assert shown["data"]["sku"] == 7
     until(lambda: told(said)["shown"], page=pushed.page)
     assert told(said) == {"shown": True, "clicked": False, "dismissed": False}
+
+
+def test_pictures_are_fetched(pushed, push, site):
+    pushed.deliver(push(icon=f"{site.origin}/icon.png", image=f"{site.origin}/image.png"))
+    until(lambda: {"/icon.png", "/image.png"} <= set(site.visited), page=pushed.page)
+
+
+def test_pages_of_heed_itself_use_the_worker_as_it_is(chromium, door, site, push, redis_server):
+    context = chromium.new_context()
+    context.grant_permissions(["notifications"], origin=door.origin)
+    pushed = Pushed(context, door.origin, "/healthz")
+    said = push(icon=f"{door.origin}/icon.png", url="/shop/")
+    pushed.deliver(said)
+    until(lambda: told(said)["shown"], page=pushed.page)
+    until(lambda: "/icon.png" in door.fetched, page=pushed.page)
+    assert pushed.act("notificationclick") == [f"{door.origin}/shop/"]
+    context.close()
 
 
 def test_two_buttons_of_the_message_leave_no_room_for_another(pushed, push):
@@ -236,7 +253,7 @@ def test_a_site_may_name_further_origins(chromium, site, push, redis_server):
     site.worker = f'self.heedOpens = ["https://pay.example"]; importScripts("{site.host}/heed-sw.js")'
     context = chromium.new_context(base_url=site.origin)
     context.grant_permissions(["notifications"], origin=site.origin)
-    pushed = Pushed(context, site)
+    pushed = Pushed(context, site.origin)
     pushed.deliver(push(url="https://pay.example/now"))
     assert pushed.act("notificationclick") == ["https://pay.example/now"]
     context.close()

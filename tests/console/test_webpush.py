@@ -62,6 +62,7 @@ def test_the_workers_policy_lets_it_talk_to_us_alone(client, settings):
     policy = dict(one.split(" ", 1) for one in client.get("/heed-sw.js")["Content-Security-Policy"].split("; "))
     assert policy["default-src"] == "'none'"
     assert policy["connect-src"] == "'self' http://testserver"
+    assert policy["img-src"] == "'self' https: data: http://testserver"
 
 
 @pytest.mark.parametrize("path", ["/heed.js", "/heed-sw.js", CONFIG])

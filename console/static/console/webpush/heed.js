@@ -38,6 +38,16 @@
   let mayKeep = Boolean(state.anonymousId) || script.dataset.consent === "given";
   state.anonymousId = state.anonymousId || uuid();
 
+  /** Another tab, or this page before it was put aside, may have signed somebody in or out since. */
+  function recall() {
+    try {
+      const kept = JSON.parse(localStorage.getItem("heed"));
+      if (kept && kept.anonymousId) [state, mayKeep] = [kept, true];
+    } catch {
+      // As it was.
+    }
+  }
+
   function save() {
     const kept = mayKeep ? state : state.later && { later: state.later };
     try {
@@ -408,7 +418,7 @@
     document.addEventListener("keydown", onKey);
     yes.addEventListener("click", () => close(true));
     later.addEventListener("click", () => close(false));
-    document.body.append(host);
+    (document.body || document.documentElement).append(host);
     // Whoever is writing keeps the cursor; everybody else's next key is for the question.
     if (!before || !before.matches("input, textarea, select, [contenteditable]")) card.focus({ preventScroll: true });
   }
@@ -437,13 +447,16 @@
     const text = `${words.title}\n${words.body}\n[${words.allow}]`;
     return new Promise((resolve, reject) => {
       show(words, (isYes) => {
-        if (isYes) {
-          subscribe({ text, version, source: "soft prompt" }).then(resolve, reject);
-        } else {
-          state.later = Date.now();
-          save();
-          resolve("later");
-        }
+        const answered = isYes ? subscribe({ text, version, source: "soft prompt" }) : Promise.resolve("later");
+        // Whoever closed the browser's question without an answer said "not now" as well.
+        const kept = (answer) => {
+          if (/later|default/.test(answer)) {
+            state.later = Date.now();
+            save();
+          }
+          return answer;
+        };
+        answered.then(kept).then(resolve, reject);
       });
     });
   }
@@ -493,6 +506,8 @@
   if (mayKeep) save();
   early.forEach(heed.push);
   addEventListener("pagehide", leave);
+  addEventListener("storage", (event) => event.key === "heed" && recall());
+  addEventListener("pageshow", (event) => event.persisted && recall());
   document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && flush());
   if (RULE.startsWith("button:")) {
     document.addEventListener("click", (event) => {
