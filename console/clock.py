@@ -76,7 +76,10 @@ def _holds_lock() -> bool:
     """The lock belongs to the connection: it is free again as soon as its holder is gone."""
     close_old_connections()
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid = pg_backend_pid()", [LOCK])
+        cursor.execute(
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND pid = pg_backend_pid()",
+            [LOCK],
+        )
         if cursor.fetchone()[0]:
             return True
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])

@@ -59,9 +59,7 @@ class Launcher:
         self._check_port()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        embedded = Embedded(
-            data, postgres="DATABASE_URL" not in os.environ, redis="REDIS_URL" not in os.environ
-        )
+        embedded = Embedded(data, postgres="DATABASE_URL" not in os.environ, redis="REDIS_URL" not in os.environ)
         self.say("heed", f"data in {data}")
         try:
             embedded.start()

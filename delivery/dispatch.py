@@ -23,9 +23,9 @@ from audiences import devices
 from delivery import holds, intent, outbox, recording
 from delivery.checkpoints import checkpoint
 from delivery.content import Rendered, Rendering, Unrenderable, source_named
+from delivery.gates.facts import DeviceFacts, Facts
 from delivery.gates.fetch import Fetcher
 from delivery.gates.judge import AFTER_CONTENT, judge
-from delivery.gates.facts import DeviceFacts, Facts
 from delivery.gates.verdict import Effect, Verdict
 from delivery.gateways.base import Action, Gateway, Letter
 from delivery.models import Credential, Hold, Wave
@@ -156,7 +156,9 @@ class _Batch:
         reason = ""
         for device in facts.devices:
             earlier = facts.earlier.get(device.id)
-            if device.why_not_live or (earlier and (earlier.state != "retry" or earlier.message_id != facts.message_id)):
+            if device.why_not_live or (
+                earlier and (earlier.state != "retry" or earlier.message_id != facts.message_id)
+            ):
                 continue
             if earlier and earlier.due_at and earlier.due_at > self.now:
                 free.append(earlier.due_at)

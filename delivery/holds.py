@@ -94,5 +94,3 @@ def in_force(credential: Credential, *, now: dt.datetime) -> dict[str, Hold]:
 def resume(holds: Iterable[Hold]) -> int:
     """Someone looked and says go on. Returns how many were lifted."""
     return sum(Hold.objects.filter(pk=hold.pk).delete()[0] for hold in holds)
-
-

@@ -23,7 +23,9 @@ def new_push_id() -> UUID:
     return UUID(int=number & ~(0x3 << 62) | 0x2 << 62)
 
 
-def payload(fields: Mapping[str, Any], *, push_id: UUID, wave_on: dt.date, profile_id: int, now: dt.datetime) -> dict[str, Any]:
+def payload(
+    fields: Mapping[str, Any], *, push_id: UUID, wave_on: dt.date, profile_id: int, now: dt.datetime
+) -> dict[str, Any]:
     """The content with what the device needs to answer, and the person's way to their choices."""
     return {
         "v": VERSION,

@@ -75,5 +75,3 @@ def sweep() -> None:
     swept = sweeper.sweep()
     if swept.requeued or swept.unknown or swept.poisoned:
         log.warning("a worker was lost: %s", swept)
-
-

@@ -1,11 +1,11 @@
 """The segment language: JSON in, a checked tree out. docs/segments.md shows every form.
 
-    {"all": [rule, …]}  {"any": […]}  {"none": […]}  {"exactly_one": […]}  {"not": rule}  {"everyone": true}
-    {"attribute": "plan", "kind": "string", "op": "=", "value": "trial"}
-    {"event": "Order Completed", "count": {"op": ">=", "value": 1}, "window": {"last": "30d"}, "where": [property test, …]}
-    {"sequence": {"first": {"event": …}, "then": {"event": …}, "within": "2d", "happened": false, "window": {…}}}
-    {"topic": "offers", "choice": "in" | "out" | "none"}
-    {"device": [device test, …]}    {"segment": 12}    {"bucket": {"salt": "x", "from": 0, "to": 4999}}
+{"all": [rule, …]}  {"any": […]}  {"none": […]}  {"exactly_one": […]}  {"not": rule}  {"everyone": true}
+{"attribute": "plan", "kind": "string", "op": "=", "value": "trial"}
+{"event": "Order Completed", "count": {"op": ">=", "value": 1}, "window": {"last": "30d"}, "where": [property test, …]}
+{"sequence": {"first": {"event": …}, "then": {"event": …}, "within": "2d", "happened": false, "window": {…}}}
+{"topic": "offers", "choice": "in" | "out" | "none"}
+{"device": [device test, …]}    {"segment": 12}    {"bucket": {"salt": "x", "from": 0, "to": 4999}}
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from audiences.segments.conditions import condition
 from audiences.segments.refusal import InvalidRule
-from audiences.segments.tree import All, AnyOf, ExactlyOne, Node, Nothing, Not
+from audiences.segments.tree import All, AnyOf, ExactlyOne, Node, Not, Nothing
 
 __all__ = ["InvalidRule", "parse"]
 

@@ -130,5 +130,16 @@ class Bucket:
 
 
 Node = (
-    All | AnyOf | Nothing | ExactlyOne | Not | Everyone | Attribute | EventCount | Sequence | TopicChoice | HasDevice | Bucket
+    All
+    | AnyOf
+    | Nothing
+    | ExactlyOne
+    | Not
+    | Everyone
+    | Attribute
+    | EventCount
+    | Sequence
+    | TopicChoice
+    | HasDevice
+    | Bucket
 )

@@ -120,5 +120,7 @@ def _table(result: CampaignResult) -> list[tuple[str, object]]:
     for name, arm in (("told", result.opt_outs.told), ("held out", result.opt_outs.control)):
         ends = wilson(arm)
         lines += [(f"{name}: opted out", arm.conversions), (f"{name}: opt-out share", round(arm.rate, 6))]
-        lines += [(f"{name}: opt-out share, {end}", round(at, 6)) for end, at in zip(("low", "high"), ends, strict=True)]
+        lines += [
+            (f"{name}: opt-out share, {end}", round(at, 6)) for end, at in zip(("low", "high"), ends, strict=True)
+        ]
     return lines + [(f"not sent: {reason}", n) for _, reason, n in result.reasons]

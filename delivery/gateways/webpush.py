@@ -102,9 +102,7 @@ class WebPush:
             return header
 
 
-def _maker(
-    letter: Letter, authorization: str, outcomes: list[Outcome | None], place: int
-) -> Callable[[], Post | None]:
+def _maker(letter: Letter, authorization: str, outcomes: list[Outcome | None], place: int) -> Callable[[], Post | None]:
     """Encrypts in the thread that posts; what cannot be encrypted gets its outcome here and is not posted."""
 
     def make() -> Post | None:

@@ -6,12 +6,12 @@ import io
 from uuid import uuid4
 
 import pytest
+from django.contrib.auth.models import User
+
 from campaigns.results.campaign import result_of
 from campaigns.results.lift import Counts, compare
 from console.reports.exports import cell
 from delivery.models import Message, Push
-from django.contrib.auth.models import User
-
 from tests import make
 
 pytestmark = pytest.mark.django_db

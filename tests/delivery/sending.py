@@ -10,7 +10,6 @@ from delivery.content import Rendered, Unrenderable, register
 from delivery.dispatch import Sender, drain_batch
 from delivery.models import Message, Push, Wave
 from delivery.sender import build_sender
-
 from tests import make
 
 

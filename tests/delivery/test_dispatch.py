@@ -3,13 +3,13 @@
 import datetime as dt
 
 import pytest
+
 from audiences import consent, devices
 from audiences.consent import NewChoice
 from audiences.models import Decision, Device, Standing
 from delivery import outbox
 from delivery.dispatch import drain_batch
 from delivery.models import Cap, Hold, Message, Push, SendingRules, Wave
-
 from tests import make
 from tests.delivery.sending import drain, plain, planned, pushes, reachable, sender, states
 

@@ -4,6 +4,7 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
+
 from delivery.gates import checks
 from delivery.gates.facts import ChoiceFacts, DeviceFacts, Facts, Intent
 from delivery.gates.judge import AFTER_CONTENT, BEFORE_CONTENT, judge
@@ -54,7 +55,9 @@ def a_wave(now=NOW, **values):
 
 
 def night(start, end, zone="UTC"):
-    return SendingRules(quiet_from=dt.time.fromisoformat(start), quiet_until=dt.time.fromisoformat(end), default_zone=zone)
+    return SendingRules(
+        quiet_from=dt.time.fromisoformat(start), quiet_until=dt.time.fromisoformat(end), default_zone=zone
+    )
 
 
 def test_everything_right_passes_every_gate():

@@ -6,6 +6,7 @@ import threading
 import time
 
 import pytest
+
 from delivery.addresses import UnsafeAddress, check_public, check_push_address
 from delivery.http import Client, Post
 
@@ -101,9 +102,32 @@ def test_an_origin_that_the_site_names_is_exempt_and_no_other_port_of_it():
 
 @pytest.mark.parametrize(
     "address",
-    "127.0.0.1 10.1.2.3 172.31.0.1 192.168.0.1 169.254.1.1 100.64.0.1 0.0.0.0 255.255.255.255 224.0.0.1 240.0.0.1 "
-    "192.0.2.1 198.51.100.1 203.0.113.1 198.18.0.1 ::1 :: fe80::1 fd12::1 ff02::1 ::ffff:10.0.0.1 64:ff9b::a00:1 "
-    "2002:7f00:1:: 2001:db8::1 2001:0:1::1".split(),
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.31.0.1",
+        "192.168.0.1",
+        "169.254.1.1",
+        "100.64.0.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "224.0.0.1",
+        "240.0.0.1",
+        "192.0.2.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "198.18.0.1",
+        "::1",
+        "::",
+        "fe80::1",
+        "fd12::1",
+        "ff02::1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:7f00:1::",
+        "2001:db8::1",
+        "2001:0:1::1",
+    ],
 )
 def test_no_disguise_of_a_private_address_is_public(address):
     with pytest.raises(UnsafeAddress):

@@ -4,6 +4,7 @@ import datetime as dt
 from email.utils import format_datetime
 
 import pytest
+
 from delivery.gateways.base import Action
 from delivery.gateways.outcomes import outcome_of, retry_after
 from delivery.http import Answer
@@ -51,7 +52,12 @@ def test_a_strange_body_is_no_error(body):
 
 @pytest.mark.parametrize(
     ("proved", "action"),
-    [("never_sent", Action.RETRY), ("not_begun", Action.NOT_BEGUN), ("unknown", Action.UNKNOWN), ("unsafe", Action.FIX)],
+    [
+        ("never_sent", Action.RETRY),
+        ("not_begun", Action.NOT_BEGUN),
+        ("unknown", Action.UNKNOWN),
+        ("unsafe", Action.FIX),
+    ],
 )
 def test_what_was_not_answered_is_only_tried_again_when_nothing_was_sent(proved, action):
     assert outcome_of(Answer(proved), host="x", now=NOW).action == action

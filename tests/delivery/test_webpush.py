@@ -6,12 +6,12 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import http_ece
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from pywebpush import WebPusher
+
 from delivery.gateways.base import Action, Letter
 from delivery.gateways.encryption import InvalidKeys, PayloadTooLarge, check_keys, encrypt
 from delivery.gateways.webpush import InvalidSubject, WebPush, check_subject, generate_vapid_keys
 from delivery.http import Client
-from pywebpush import WebPusher
-
 from tests.gateways.webpush import AUTH, p256dh, private_key
 
 
@@ -25,7 +25,9 @@ def raw(text):
 
 def test_the_encoder_gives_the_example_of_rfc_8291():
     """RFC 8291, appendix A."""
-    sender = ec.derive_private_key(int.from_bytes(raw("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"), "big"), ec.SECP256R1())
+    sender = ec.derive_private_key(
+        int.from_bytes(raw("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"), "big"), ec.SECP256R1()
+    )
     body = encrypt(
         b"When I grow up, I want to be a watermelon",
         p256dh="BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
@@ -76,7 +78,8 @@ def test_keys_that_nothing_can_be_encrypted_for_are_refused(key, auth):
 
 
 @pytest.mark.parametrize(
-    "subject", ["me@example.com", "mailto:<a@b.com>", "mailto:a@localhost", "mailto:a@b.invalid", "mailto:a b@c.com", ""]
+    "subject",
+    ["me@example.com", "mailto:<a@b.com>", "mailto:a@localhost", "mailto:a@b.invalid", "mailto:a b@c.com", ""],
 )
 def test_a_subject_that_push_services_refuse_is_refused_here(subject):
     with pytest.raises(InvalidSubject):

@@ -5,14 +5,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from delivery.models import SendingRules
 
+from delivery.models import SendingRules
 from tests import make
 from tests.drills.processes import Processes
 
 
 @pytest.fixture
-def processes(transactional_db: Any, push_service: Any, redis_server: Any, process_environment: Any) -> Iterator[Processes]:
+def processes(
+    transactional_db: Any, push_service: Any, redis_server: Any, process_environment: Any
+) -> Iterator[Processes]:
     """Processes on the test's database, with short leases, that send to the scripted push service."""
     make.credential()
     SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)

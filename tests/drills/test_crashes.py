@@ -7,9 +7,9 @@ import time
 
 import pytest
 import redis
-from delivery.models import Message, Push, Wave
 from django.conf import settings as site
 
+from delivery.models import Message, Push, Wave
 from tests.delivery.sending import accepted_twice, planned, reachable, states
 from tests.drills.processes import wait_for
 
@@ -85,9 +85,10 @@ def test_a_worker_whose_supervisor_is_killed_stops_within_a_micro_batch(processe
 
 def test_redis_killed_and_back_is_not_noticed_by_the_ledger(processes, push_service, start_at, tmp_path):
     """D3: SHUTDOWN NOSAVE in the middle of a job; an empty Redis comes back later."""
-    from console.embedded import Embedded, redis_url
-    from pathlib import Path
     import tempfile
+    from pathlib import Path
+
+    from console.embedded import Embedded, redis_url
 
     folder = Path(tempfile.mkdtemp(prefix="heed-drill-", dir="/tmp"))
     own = Embedded(folder, durable=False, postgres=False)

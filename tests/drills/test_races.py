@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
+from django.db import connection
+
 from audiences import consent
 from audiences.consent import NewChoice
 from audiences.models import ConsentEntry, Decision
 from delivery.checkpoints import key
 from delivery.models import Message, Push, SendingRules
-from django.db import connection
-
 from tests.delivery.sending import planned, reachable, states
 from tests.drills.processes import wait_for
 

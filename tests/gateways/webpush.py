@@ -197,13 +197,13 @@ class PushService:
         )
         assert self.process.stdout is not None
         self.port = int(self.process.stdout.readline())
-        self.origin = f"{'https' if certificate else 'http'}://{'localhost' if certificate else '127.0.0.1'}:{self.port}"
+        self.origin = (
+            f"{'https' if certificate else 'http'}://{'localhost' if certificate else '127.0.0.1'}:{self.port}"
+        )
 
     def subscribe(self, count: int, *, first: int = 0, name: str = "device") -> list[Subscription]:
         auth = urlsafe_b64encode(AUTH).rstrip(b"=").decode()
-        return [
-            Subscription(n, f"{self.origin}/push/{n}-{name}", p256dh(n), auth) for n in range(first, first + count)
-        ]
+        return [Subscription(n, f"{self.origin}/push/{n}-{name}", p256dh(n), auth) for n in range(first, first + count)]
 
     def control(self, **state: Any) -> None:
         """Set scripts, default, delay or check."""

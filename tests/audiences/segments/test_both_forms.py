@@ -4,19 +4,21 @@ import datetime as dt
 import json
 
 import pytest
-from audiences.models import Choice, ConsentEntry, Device, Event, Profile, Standing
-from audiences.segments import facts, sql
-from audiences.segments.language import InvalidRule, parse
 from django.db import connection
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
+from audiences.models import Choice, ConsentEntry, Device, Event, Profile, Standing
+from audiences.segments import facts, sql
+from audiences.segments.language import InvalidRule, parse
 from tests import make
 from tests.conftest import NOW
 
 names = st.sampled_from(["plan", "age", "tags", "born", "vip", "nested.deep", "nested", "tags.0", "ünï"])
-texts = st.sampled_from(["trial", "Trial", "tri", "", "ÄB c", "äb C", "a\nb", "x" * 600 + "end", "2026-11-01", "5", "😀", "%s", "'"])
+texts = st.sampled_from(
+    ["trial", "Trial", "tri", "", "ÄB c", "äb C", "a\nb", "x" * 600 + "end", "2026-11-01", "5", "😀", "%s", "'"]
+)
 numbers = st.one_of(
     st.integers(-3, 5), st.sampled_from([0.1, 0.5, 1.0, 2.5, 1e16, 10**20, -0.0]), st.floats(-5, 5, allow_nan=False)
 )
@@ -53,7 +55,9 @@ KIND_OF = {"string": ["plan", "plan", "ünï"], "number": ["age"], "bool": ["vip
 good_dates = st.sampled_from(["2026-11-24", "2026-11-23T12:00:00Z", "2026-11-24T12:00:00+00:00"])
 lengths = st.sampled_from(["5m", "1h", "36h", "1d", "2d", "3w"])
 words = st.sampled_from(["trial", "Trial", "tri", "ÄB c", "a", "b", "end", "😀", "2026", "%s", "'"])
-patterns = st.sampled_from(["^tri", "l$", "^[tT]rial$", "a.b", "x+e?nd", "(tri|ÄB)", "[^a-z]", "\\.", "^$|a", "5", "a$b", "^😀$"])
+patterns = st.sampled_from(
+    ["^tri", "l$", "^[tT]rial$", "a.b", "x+e?nd", "(tri|ÄB)", "[^a-z]", "\\.", "^$|a", "5", "a$b", "^😀$"]
+)
 compares = st.sampled_from(["=", "!=", "<", "<=", ">", ">="])
 
 
@@ -62,7 +66,9 @@ def comparisons(subject):
         st.fixed_dictionaries(
             {
                 "kind": st.just("string"),
-                "op": st.sampled_from(["=", "!=", "contains", "not contains", "starts with", "not starts with", "ends with"]),
+                "op": st.sampled_from(
+                    ["=", "!=", "contains", "not contains", "starts with", "not starts with", "ends with"]
+                ),
                 "value": words,
                 "ignore_case": st.booleans(),
             }
@@ -80,7 +86,12 @@ def comparisons(subject):
         ),
         st.just({"kind": "string", "op": "is empty"}),
         st.fixed_dictionaries(
-            {"kind": st.sampled_from(["string", "list"]), "op": st.just("length"), "compare": compares, "value": st.integers(0, 5)}
+            {
+                "kind": st.sampled_from(["string", "list"]),
+                "op": st.just("length"),
+                "compare": compares,
+                "value": st.integers(0, 5),
+            }
         ),
     )
     numeric = st.one_of(
@@ -97,7 +108,9 @@ def comparisons(subject):
     )
     booleans = st.sampled_from([{"kind": "bool", "op": "is true"}, {"kind": "bool", "op": "is false"}])
     moments = st.one_of(
-        st.fixed_dictionaries({"kind": st.just("date"), "op": st.sampled_from(["before", "after"]), "value": good_dates}),
+        st.fixed_dictionaries(
+            {"kind": st.just("date"), "op": st.sampled_from(["before", "after"]), "value": good_dates}
+        ),
         st.just({"kind": "date", "op": "on", "value": "2026-11-24"}),
         st.just({"kind": "date", "op": "between", "value": ["2026-11-20", "2026-11-24"]}),
         st.fixed_dictionaries(
@@ -110,7 +123,9 @@ def comparisons(subject):
     )
     lists = st.one_of(
         st.just({"kind": "list", "op": "is empty"}),
-        st.fixed_dictionaries({"kind": st.just("list"), "op": st.just("contains"), "value": st.one_of(words, numbers, st.booleans())}),
+        st.fixed_dictionaries(
+            {"kind": st.just("list"), "op": st.just("contains"), "value": st.one_of(words, numbers, st.booleans())}
+        ),
         st.fixed_dictionaries(
             {
                 "kind": st.just("list"),
@@ -120,6 +135,7 @@ def comparisons(subject):
         ),
     )
     any_kind = st.sampled_from([{"op": "exists"}, {"op": "missing"}])
+
     def about(test):
         fitting = st.sampled_from(KIND_OF.get(test.get("kind"), ["plan", "tags"]))
         return st.one_of(fitting, fitting, fitting, names).map(lambda name: {subject: name, **test})
@@ -194,10 +210,20 @@ devices = st.lists(
     max_size=2,
 ).map(lambda chosen: {"device": chosen})
 buckets = st.builds(
-    lambda a, b: {"bucket": {"salt": "s", "from": min(a, b), "to": max(a, b)}}, st.integers(0, 9999), st.integers(0, 9999)
+    lambda a, b: {"bucket": {"salt": "s", "from": min(a, b), "to": max(a, b)}},
+    st.integers(0, 9999),
+    st.integers(0, 9999),
 )
 leaf = st.one_of(
-    attribute_tests, attribute_tests, own_tests, counts, sequences, topics, devices, buckets, st.just({"everyone": True})
+    attribute_tests,
+    attribute_tests,
+    own_tests,
+    counts,
+    sequences,
+    topics,
+    devices,
+    buckets,
+    st.just({"everyone": True}),
 )
 rules = st.recursive(
     leaf,
@@ -228,7 +254,8 @@ people = st.lists(
             ),
             "choices": st.dictionaries(st.sampled_from(["offers", "news"]), st.sampled_from(["in", "out"])),
             "devices": st.lists(
-                st.tuples(st.sampled_from(["web", "android"]), st.sampled_from(["", "Firefox"]), st.booleans()), max_size=2
+                st.tuples(st.sampled_from(["web", "android"]), st.sampled_from(["", "Firefox"]), st.booleans()),
+                max_size=2,
             ),
         }
     ),
@@ -255,7 +282,9 @@ def settle(person, number):
         )
     for key, decision in person["choices"].items():
         topic = make.Topic.objects.get_or_create(key=key, defaults={"name": key})[0]
-        entry = ConsentEntry.objects.create(profile=profile, topic=topic, decision=decision, source="t", at=NOW, epoch=1)
+        entry = ConsentEntry.objects.create(
+            profile=profile, topic=topic, decision=decision, source="t", at=NOW, epoch=1
+        )
         Choice.objects.create(profile=profile, topic=topic, decision=decision, changed_at=NOW, entry=entry)
     for platform, browser, dead in person["devices"]:
         device = make.device(profile, platform=platform, browser=browser)
