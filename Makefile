@@ -17,6 +17,7 @@ test: $(VENV)/.tested node chromium ## every test
 check: $(VENV)/.tested ## style, imports between packages, missing migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/mypy audiences delivery campaigns
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from campaigns import preflight
@@ -23,7 +23,7 @@ class NotLaunchable(ValueError):
         self.problems = list(problems)
 
 
-def launch(campaign: Campaign, *, by: AbstractBaseUser | None, now: dt.datetime) -> None:
+def launch(campaign: Campaign, *, by: User | None, now: dt.datetime) -> None:
     """Freeze the template's latest version and schedule the campaign, or raise NotLaunchable.
 
     A campaign without a time of its own is due at once. Who launches twice has launched once.
@@ -38,7 +38,7 @@ def launch(campaign: Campaign, *, by: AbstractBaseUser | None, now: dt.datetime)
         campaign.version = campaign.template.latest()
         campaign.scheduled_at = max(campaign.scheduled_at or now, now)
         campaign.launched_at = now
-        campaign.launched_by = by  # type: ignore[assignment]
+        campaign.launched_by = by
         campaign.state = State.SCHEDULED
         campaign.save()
 

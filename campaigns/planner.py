@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -84,10 +85,13 @@ def plan(wave: Wave, *, now: dt.datetime, batch: int = PLAN_BATCH) -> bool:
             wave.planned_at = now
             wave.state = Wave.State.RUNNING
         wave.save(update_fields=["planned_count", "plan_cursor", "planned_at", "state"])
+        if wave.planned_at is not None:
+            # Fresh rows have no statistics yet; whoever counts or claims them next plans by what is there.
+            cursor.execute("ANALYZE delivery_message")
     return wave.planned_at is None
 
 
-def _arm_sql(wave: Wave, rules: SendingRules) -> tuple[str, list[object]]:
+def _arm_sql(wave: Wave, rules: SendingRules) -> tuple[str, list[Any]]:
     """The arm as an expression over s.profile_id: the global holdout first, then this wave's control."""
     cases, params = [], []
     holdout = int(rules.global_holdout_percent * 100)

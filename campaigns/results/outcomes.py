@@ -145,7 +145,7 @@ def by_hour(wave: Wave, goal: Goal) -> list[tuple[dt.datetime, str, int]]:
     """(hour, kind, profiles) of the told arm, in order of time; kinds: sent, shown, clicked, converted."""
     with connection.cursor() as cursor:
         cursor.execute(_HOURS.format(rows=_ROWS), _params(wave, goal))
-        return cursor.fetchall()
+        return [(hour, kind, profiles) for hour, kind, profiles in cursor.fetchall()]
 
 
 def _params(wave: Wave, goal: Goal) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from audiences.models import Decision
@@ -101,7 +102,11 @@ def quiet_hours(facts: Facts, *, now: dt.datetime) -> Verdict:
     if facts.is_transactional and not rules.quiet_binds_transactional:
         return Verdict.yes("quiet_hours")
     zone = zone_of(facts)
-    hours = {"from": f"{rules.quiet_from:%H:%M}", "until": f"{rules.quiet_until:%H:%M}", "zone": zone.key}
+    hours: dict[str, Any] = {
+        "from": f"{rules.quiet_from:%H:%M}",
+        "until": f"{rules.quiet_until:%H:%M}",
+        "zone": zone.key,
+    }
     if not is_quiet(now, zone=zone, start=rules.quiet_from, end=rules.quiet_until):
         starts = boundary(_minute(now), zone=zone, wall=rules.quiet_from, last=False)
         return Verdict.yes("quiet_hours", good_until=starts, zone=zone.key)
@@ -125,7 +130,7 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
     """12: rolling windows over the intents, one for a message however many devices it went to."""
     if facts.is_transactional:
         return Verdict.yes("frequency_cap")
-    passed: list[dict[str, int]] = []
+    passed: list[dict[str, Any]] = []
     for cap in facts.caps:
         if cap.topic_id and cap.topic_id != facts.wave.topic_id:
             continue
