@@ -88,7 +88,7 @@ class Fetcher:
         )
         for profile_id, *row in cursor.fetchall():
             context = dict(zip(("platform", "browser", "os", "locale", "app_version"), row[10:], strict=True))
-            device = DeviceFacts(*row[:10], context=context)
+            device = DeviceFacts(*row[:10], context)  # type: ignore[call-arg]  # a row of ten columns, as selected
             for one in people[profile_id]:
                 one.devices.append(device)
 
