@@ -102,30 +102,31 @@ def arms(told: Counts, control: Counts) -> Figure:
 
 
 def hours(result: CampaignResult) -> Figure:
-    """Profiles of the told arm by hour (UTC): sent as bars, what followed as lines."""
-    series: dict[str, dict[str, int]] = {name: {} for name in SERIES}
+    """The told arm as it went: profiles sent to, shown, clicked, converted so far, hour by hour (UTC)."""
+    series: dict[str, tuple[list[str], list[int]]] = {name: ([], []) for name in SERIES}
     for hour, kind, profiles in result.hours:
-        series[kind][hour.isoformat()] = profiles
+        moments, totals = series[kind]
+        moments.append(hour.isoformat())
+        totals.append((totals[-1] if totals else 0) + profiles)
     return {
         "data": [
             {
-                "type": "bar" if name == "sent" else "scatter",
-                "mode": "lines+markers",
+                "type": "scatter",
+                "mode": "lines",
                 "name": name.capitalize(),
-                "x": list(series[name]),
-                "y": list(series[name].values()),
-                "marker": {"color": colour},
-                "line": {"color": colour},
-                "hovertemplate": "%{x|%a %d %b %H:00}: %{y:,} " + name + "<extra></extra>",
+                "x": series[name][0],
+                "y": series[name][1],
+                "line": {"color": colour, "width": 2.5, "shape": "hv"},
+                "hovertemplate": "%{x|%a %d %b %H:00}: %{y:,} " + name + " so far<extra></extra>",
             }
-            for name, colour in zip(SERIES, ("faint", "muted", "accent", "good"), strict=True)
-            if series[name]
+            for name, colour in zip(SERIES, ("muted", "faint", "accent", "good"), strict=True)
+            if series[name][0]
         ],
         "layout": {
             "height": 280,
-            "margin": {"l": 50, "r": 10, "t": 10, "b": 40},
+            "margin": {"l": 60, "r": 10, "t": 10, "b": 40},
             "legend": {"orientation": "h", "y": 1.12},
             "xaxis": {"type": "date"},
-            "yaxis": {"rangemode": "tozero", "title": {"text": "profiles an hour"}},
+            "yaxis": {"rangemode": "tozero", "title": {"text": "profiles so far"}},
         },
     }
