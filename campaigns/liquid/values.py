@@ -9,6 +9,7 @@ from typing import Any
 
 from liquid.builtin.tags.for_tag import ForLoop
 from liquid.exceptions import LiquidTypeError
+from liquid.undefined import Undefined
 
 from campaigns.liquid.missing import Missing
 
@@ -48,7 +49,7 @@ def path_text(path: Sequence[Any]) -> str:
         elif isinstance(segment, str):
             text += f"['{segment}']"
         else:
-            text += f"[{segment}]"
+            text += f"[{segment.name if isinstance(segment, Undefined) else segment}]"
     return text
 
 
