@@ -7,6 +7,7 @@ left: the planner turns it into a hash semi or anti join where it stands alone, 
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Any
 
 from audiences.buckets import bucket_sql
@@ -21,22 +22,30 @@ LIVE_DEVICE = (
 )
 
 
-def members(node: tree.Node, *, now: dt.datetime) -> Sql:
-    """(sql, parameters) of a SELECT with one column `id`: the profiles for which the rule holds at `now`."""
-    compiler = _Compiler(now)
+def members(node: tree.Node, *, now: dt.datetime, only: Sequence[int] | None = None) -> Sql:
+    """(sql, parameters) of a SELECT with one column `id`: the profiles for which the rule holds at `now`.
+
+    `only` looks at these profiles alone, and at their events alone: a sample's count costs what the sample costs.
+    """
+    compiler = _Compiler(now, only)
     condition, params = compiler.node(node)
     joins = "".join(f"\nLEFT JOIN ({table}) {name} ON {name}.profile_id = p.id" for name, table, _ in compiler.joins)
     join_params = [param for _, _, given in compiler.joins for param in given]
+    some, some_params = compiler.among("p.id")
     return (
-        f"SELECT p.id FROM audiences_profile p{joins}\nWHERE {ALIVE} AND {condition}",
-        [*join_params, *params],
+        f"SELECT p.id FROM audiences_profile p{joins}\nWHERE {ALIVE}{some} AND {condition}",
+        [*join_params, *some_params, *params],
     )
 
 
 class _Compiler:
-    def __init__(self, now: dt.datetime) -> None:
+    def __init__(self, now: dt.datetime, only: Sequence[int] | None) -> None:
         self.now = now
+        self.only = None if only is None else list(only)
         self.joins: list[tuple[str, str, list[Any]]] = []
+
+    def among(self, column: str) -> Sql:
+        return ("", []) if self.only is None else (f" AND {column} = ANY(%s)", [self.only])
 
     def node(self, node: tree.Node) -> Sql:
         match node:
@@ -93,7 +102,8 @@ class _Compiler:
             one, given = json_test(test, f"({alias}.properties #> %s::text[])", [list(path)], now=self.now)
             sql += f" AND {one}"
             params += given
-        return sql, params
+        some, given = self.among(f"{alias}.profile_id")
+        return sql + some, [*params, *given]
 
     def _window(self, window: tree.Window, column: str) -> Sql:
         start, end = window.bounds(self.now)

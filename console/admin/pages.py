@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 from console import campaign_pages, credential_pages, dashboard, profile_pages, source_pages
+from console.builder.segments import urlpatterns as segments
 from console.reports.urls import urlpatterns as reports
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -21,5 +22,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/credentials/<int:pk>/resume/", credential_pages.resume, name="credential_resume"),
     path("settings/sources/<int:pk>/proof/", source_pages.proof, name="source_proof"),
     path("profiles/<int:pk>/segments/", profile_pages.segments, name="profile_segments"),
+    *segments,
     *reports,
 ]

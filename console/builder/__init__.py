@@ -1,0 +1,1 @@
+"""Where marketers build: segments and message templates."""
