@@ -47,7 +47,7 @@ def device(owner: Profile, *, address: str | None = None, **values: Any) -> Devi
     )
 
 
-def event(owner: Profile, name: str, *, at: dt.datetime = NOW, **properties: Any) -> Event:
+def event(owner: Profile, name: str, /, *, at: dt.datetime = NOW, **properties: Any) -> Event:
     return Event.objects.create(
         profile=owner,
         name=name,

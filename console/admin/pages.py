@@ -9,6 +9,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from console import campaign_pages, credential_pages, dashboard, profile_pages, source_pages
 from console.builder.segments import urlpatterns as segments
+from console.builder.templates import urlpatterns as templates
 from console.reports.urls import urlpatterns as reports
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -23,5 +24,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/sources/<int:pk>/proof/", source_pages.proof, name="source_proof"),
     path("profiles/<int:pk>/segments/", profile_pages.segments, name="profile_segments"),
     *segments,
+    *templates,
     *reports,
 ]

@@ -1,0 +1,32 @@
+"""The message editor in a real browser: a field is inserted, the preview follows, publishing says what is wrong."""
+
+import pytest
+from playwright.sync_api import expect
+
+from audiences.models import AttributeName
+from campaigns.models import MessageTemplate
+from tests import make
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+
+
+def test_the_preview_follows_while_one_writes(signed_in, real_now):
+    AttributeName.objects.create(name="first_name", kinds={"string": 1}, last_seen_at=real_now)
+    make.profile("p-1", attributes={"first_name": "Ada"})
+    page = signed_in().new_page()
+    page.goto("/console/templates/new/")
+    page.fill("#name", "Welcome")
+    page.fill("#title", "Hi ")
+    page.locator("#title").press("End")
+    page.select_option("#insert", label="first_name")
+    page.keyboard.type("there")
+    expect(page.locator("#title")).to_have_value("Hi {{ profile.first_name | default: 'there' }}")
+    expect(page.locator(".te-phone .te-title")).to_have_text("Hi Ada")
+    page.fill("#body", "{{ profile.city }}")
+    expect(page.locator("#problems-body")).to_contain_text("default")
+    expect(page.locator("#preview")).to_contain_text("Would not be sent")
+    page.fill("#body", "We have news.")
+    expect(page.locator(".te-chrome .te-body")).to_have_text("We have news.")
+    page.get_by_role("button", name="Save and publish").click()
+    page.wait_for_url("**/edit/")
+    assert MessageTemplate.objects.get().latest().number == 1
