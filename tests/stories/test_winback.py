@@ -1,0 +1,88 @@
+"""A real shop wins back who stopped buying, with a control, and its report is honest about how little that can show."""
+
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from audiences.models import Device, Event, Profile
+from campaigns import launch, planner
+from campaigns.models import Campaign
+from campaigns.order_import import import_orders
+from campaigns.publish import publish
+from campaigns.results.campaign import result_of
+from console.reports.words import verdict
+from delivery.models import Message, SendingRules
+from tests import make
+from tests.delivery.sending import accepted_twice, drain
+
+ORDERS = os.environ.get("HEED_ORDERS_FILE", "")
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.slow,
+    pytest.mark.skipif(not ORDERS, reason="HEED_ORDERS_FILE names no order history"),
+]
+
+LAPSED = {
+    "all": [
+        {"event": "Order Completed", "window": {"before": "2011-09-09"}},
+        {"event": "Order Completed", "count": {"op": "=", "value": 0}, "window": {"after": "2011-09-09"}},
+    ]
+}
+
+
+def test_a_winback_campaign_on_a_real_shops_history(push_service, real_now):
+    push_service.control(check=False)
+    make.credential()
+    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    done = import_orders(
+        Path(ORDERS), names={}, zone=ZoneInfo("Europe/London"), currency="GBP", now=real_now, tell=lambda line: None
+    )
+    assert (done.lines, done.customers, done.orders + done.refunds) == (541_909, 4_372, 22_190)
+    people = list(Profile.objects.order_by("pk"))
+    Device.objects.bulk_create(
+        Device(
+            profile=person,
+            gateway="webpush",
+            address=one.endpoint,
+            p256dh=one.p256dh,
+            auth=one.auth,
+            created_at=real_now,
+            registered_at=real_now,
+            last_seen_at=real_now,
+        )
+        for person, one in zip(people, push_service.subscribe(len(people)), strict=True)
+    )
+    template = make.template(
+        title="It has been a while",
+        body="{{ last['Order Completed'].product_name | default: 'Something new' }} is waiting for you.",
+        url="https://shop.example/",
+    )
+    publish(template, by=None, now=real_now)
+    campaign = make.campaign(template=template, control_percent=10)
+    campaign.included.add(make.segment(LAPSED, "Lapsed"))
+    launch.launch(campaign, by=None, now=real_now)
+    wave = planner.open_wave(Campaign.objects.get(pk=campaign.pk), now=real_now)
+    while planner.plan(wave, now=real_now):
+        pass
+    lapsed = Message.objects.filter(wave=wave).count()
+    recent = set(
+        Event.objects.filter(name="Order Completed", occurred_at__gte="2011-09-09T00:00Z").values_list(
+            "profile_id", flat=True
+        )
+    )
+    before = set(
+        Event.objects.filter(name="Order Completed", occurred_at__lte="2011-09-09T00:00Z").values_list(
+            "profile_id", flat=True
+        )
+    )
+    assert lapsed == len(before - recent)
+    assert drain() == lapsed
+    held = Message.objects.filter(wave=wave, state="held_out").count()
+    assert Message.objects.filter(wave=wave, state="sent").count() == lapsed - held == len(push_service.requests)
+    assert accepted_twice(push_service) == []
+    assert 0 < held <= 437
+    headline, explanation = verdict(result_of(Campaign.objects.get(pk=campaign.pk), now=real_now))
+    assert headline == "Too few to say"
+    assert "more profiles held out" in explanation
