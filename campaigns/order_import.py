@@ -147,7 +147,11 @@ def _read(
                 moment = moments.get(said)
                 if moment is None:
                     moment = moments[said] = _moment(said, zone)
-                line: dict[str, Any] = {"product_id": code, "quantity": abs(int(quantity)), "price": float(_amount(price))}
+                line: dict[str, Any] = {
+                    "product_id": code,
+                    "quantity": abs(int(quantity)),
+                    "price": float(_amount(price)),
+                }
                 order = orders.get(number)
                 if order is None:
                     order = orders[number] = Order(customer, number, moment, names.get(code))
