@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo up test check drills clean
+.PHONY: demo up test check bench drills clean
 
 demo: $(VENV)/.installed ## a shop with simulated people, on http://localhost:8000 (PORT, HEED_DATA)
 	@exec $(BIN)/python manage.py up --demo
@@ -20,6 +20,9 @@ check: $(VENV)/.tested ## style, imports between packages, missing migrations
 	$(BIN)/mypy audiences delivery campaigns
 	$(BIN)/lint-imports
 	$(BIN)/python -W ignore manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/.tested node ## ratios, into docs/benchmarks.md (ONLY=B1,B4)
+	$(BIN)/python -m tests.benchmarks
 
 drills: $(VENV)/.tested ## pull the plug on workers and Redis
 	$(BIN)/python -m pytest tests/drills

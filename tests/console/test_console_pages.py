@@ -520,33 +520,3 @@ def test_the_palette_finds_pages_and_things_by_name(console: Client, populated: 
     assert found("ada") == [("Ada Byron", "Profile")]
     assert found("audiences") == []
     assert console.get(where).content == b""
-
-
-def test_a_template_is_published_or_says_what_stands_against_it(console: Client) -> None:
-    from django.urls import NoReverseMatch
-
-    try:
-        reverse("console:template_new")
-    except NoReverseMatch:
-        pass
-    else:
-        pytest.skip("templates have an editor of their own")
-    said = {
-        "name": "Hi",
-        "title": "Hello {{ profile.first_name }}",
-        "body": "",
-        "url": "https://shop.example.net/",
-        "actions": "[]",
-        "ttl_seconds": 3600,
-        "urgency": "normal",
-        "campaigns_messagetemplate_publish": "1",
-    }
-    answer = console.post(reverse("console:campaigns_messagetemplate_add"), said, follow=True)
-    assert "Not published. Title:" in answer.content.decode()
-    template = make.MessageTemplate.objects.get()
-    assert template.latest() is None
-    where = reverse("console:campaigns_messagetemplate_change", args=[template.pk])
-    said["title"] = "Hello {{ profile.first_name | default: 'there' }}"
-    answer = console.post(where, said, follow=True)
-    assert "Published as version 1" in answer.content.decode()
-    assert template.latest() is not None
