@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,14 +18,14 @@ def joined(items: Iterable[str]) -> str | None:
     return SEPARATOR.join(items) or None
 
 
-def rows(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+def rows(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """Run a prepared statement in this transaction; its rows."""
     with connection.wrap_database_errors, psycopg.Cursor(_raw()) as cursor:
         cursor.execute(statement, parameters, prepare=True, binary=True)
         return cursor.fetchall()
 
 
-def run(statement: str, parameters: Sequence[Any]) -> None:
+def run(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
     """Run a prepared statement that returns nothing in this transaction."""
     with connection.wrap_database_errors, psycopg.Cursor(_raw()) as cursor:
         cursor.execute(statement, parameters, prepare=True)

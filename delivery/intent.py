@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import msgspec
 from django.conf import settings
-from django.db import connection
 
+from audiences import statements
+from audiences.statements import joined
 from delivery.gates.fetch import send_key
 from delivery.models import Wave
 from delivery.parcel import Parcel
@@ -24,7 +25,7 @@ from delivery.parcel import Parcel
 _INTENT = """
 WITH judged AS (
     SELECT * FROM unnest(%(messages)s::bigint[], %(fences)s::int[], %(profiles)s::bigint[], %(epochs)s::bigint[],
-                         %(good_until)s::timestamptz[], %(verdicts)s::text[])
+                         %(good_until)s::timestamptz[], string_to_array(%(verdicts)s::text, E'\\x1f'))
         AS j(message_id, fence, profile_id, epoch, good_until, verdicts)
 ), locked AS (
     SELECT s.profile_id FROM audiences_standing s JOIN judged j ON j.profile_id = s.profile_id
@@ -47,7 +48,8 @@ WITH judged AS (
     SELECT p.id, %(wave_on)s, %(wave)s, p.message_id, p.profile_id, p.device_id, %(send_key)s, 'sending', p.attempt,
            %(owner)s, now() + make_interval(secs => %(lease)s), p.fence, p.content::jsonb, now()
     FROM unnest(%(push_ids)s::uuid[], %(push_messages)s::bigint[], %(push_profiles)s::bigint[],
-                %(push_devices)s::bigint[], %(attempts)s::int[], %(push_fences)s::int[], %(contents)s::text[])
+                %(push_devices)s::bigint[], %(attempts)s::int[], %(push_fences)s::int[],
+                string_to_array(%(contents)s::text, E'\\x1f'))
          AS p(id, message_id, profile_id, device_id, attempt, fence, content)
     JOIN intent i ON i.id = p.message_id
     ON CONFLICT (send_key, device_id, wave_on) DO UPDATE
@@ -79,31 +81,29 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
     """
     content = {id(parcel): msgspec.json.encode(parcel.rendered.fields).decode() for parcel in parcels}
     sendings = [(parcel, one) for parcel in parcels for one in parcel.sendings]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _INTENT,
-            {
-                "wave": wave.pk,
-                "wave_on": wave.wave_on,
-                "send_key": send_key(wave),
-                "owner": owner,
-                "lease": settings.HEED_LEASE_SECONDS,
-                "messages": [parcel.facts.message_id for parcel in parcels],
-                "fences": [parcel.facts.fence for parcel in parcels],
-                "profiles": [parcel.facts.profile_id for parcel in parcels],
-                "epochs": [parcel.facts.epoch for parcel in parcels],
-                "good_until": [parcel.good_until for parcel in parcels],
-                "verdicts": [msgspec.json.encode(parcel.record()).decode() for parcel in parcels],
-                "push_ids": [one.id for _, one in sendings],
-                "push_messages": [parcel.facts.message_id for parcel, _ in sendings],
-                "push_profiles": [parcel.facts.profile_id for parcel, _ in sendings],
-                "push_devices": [one.device.id for _, one in sendings],
-                "attempts": [one.attempt for _, one in sendings],
-                "push_fences": [parcel.facts.fence for parcel, _ in sendings],
-                "contents": [content[id(parcel)] for parcel, _ in sendings],
-            },
-        )
-        rows = cursor.fetchall()
+    rows = statements.rows(
+        _INTENT,
+        {
+            "wave": wave.pk,
+            "wave_on": wave.wave_on,
+            "send_key": send_key(wave),
+            "owner": owner,
+            "lease": settings.HEED_LEASE_SECONDS,
+            "messages": [parcel.facts.message_id for parcel in parcels],
+            "fences": [parcel.facts.fence for parcel in parcels],
+            "profiles": [parcel.facts.profile_id for parcel in parcels],
+            "epochs": [parcel.facts.epoch for parcel in parcels],
+            "good_until": [parcel.good_until for parcel in parcels],
+            "verdicts": joined(msgspec.json.encode(parcel.record()).decode() for parcel in parcels),
+            "push_ids": [one.id for _, one in sendings],
+            "push_messages": [parcel.facts.message_id for parcel, _ in sendings],
+            "push_profiles": [parcel.facts.profile_id for parcel, _ in sendings],
+            "push_devices": [one.device.id for _, one in sendings],
+            "attempts": [one.attempt for _, one in sendings],
+            "push_fences": [parcel.facts.fence for parcel, _ in sendings],
+            "contents": joined(content[id(parcel)] for parcel, _ in sendings),
+        },
+    )
     standings = {number for kind, number, _ in rows if kind == "standing"}
     messages = {number for kind, number, _ in rows if kind == "message"}
     pushes = {str(push) for kind, _, push in rows if kind == "push"}

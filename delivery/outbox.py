@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
+from audiences import statements
 from delivery.models import Wave
 
 CLAIM = 500
@@ -48,32 +49,33 @@ def anything_due() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+_CLAIM = f"""
+WITH due AS (
+    SELECT m.id FROM delivery_message m
+    WHERE m.wave_id = %(wave)s AND m.wave_on = %(wave_on)s AND m.state = 'queued' AND m.due_at <= now()
+      AND EXISTS (SELECT FROM delivery_wave w WHERE w.id = %(wave)s AND w.state = 'running')
+    ORDER BY m.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE delivery_message m SET state = 'claimed', owner = %(owner)s, fence = m.fence + 1,
+           lease_until = now() + make_interval(secs => %(lease)s)
+    FROM due WHERE m.id = due.id AND m.wave_on = %(wave_on)s RETURNING m.*
+)
+SELECT {", ".join(COLUMNS)}, now() FROM claimed ORDER BY profile_id, id
+"""
+
+
 def claim(wave: Wave, *, owner: str, limit: int = CLAIM) -> Claim:
     """Take due messages of a running wave, with a lease and a new fence. One UPDATE; nobody waits for anybody."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH due AS (
-                SELECT m.id FROM delivery_message m
-                WHERE m.wave_id = %(wave)s AND m.wave_on = %(wave_on)s AND m.state = 'queued' AND m.due_at <= now()
-                  AND EXISTS (SELECT FROM delivery_wave w WHERE w.id = %(wave)s AND w.state = 'running')
-                ORDER BY m.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-            ), claimed AS (
-                UPDATE delivery_message m SET state = 'claimed', owner = %(owner)s, fence = m.fence + 1,
-                       lease_until = now() + make_interval(secs => %(lease)s)
-                FROM due WHERE m.id = due.id AND m.wave_on = %(wave_on)s RETURNING m.*
-            )
-            SELECT {", ".join(COLUMNS)}, now() FROM claimed ORDER BY profile_id, id
-            """,
-            {
-                "wave": wave.pk,
-                "wave_on": wave.wave_on,
-                "limit": limit,
-                "owner": owner,
-                "lease": settings.HEED_LEASE_SECONDS,
-            },
-        )
-        found = cursor.fetchall()
+    found = statements.rows(
+        _CLAIM,
+        {
+            "wave": wave.pk,
+            "wave_on": wave.wave_on,
+            "limit": limit,
+            "owner": owner,
+            "lease": settings.HEED_LEASE_SECONDS,
+        },
+    )
     rows = [dict(zip(COLUMNS, row[:-1], strict=True)) for row in found]
     return Claim(wave, rows, found[0][-1] if found else dt.datetime.max)
 

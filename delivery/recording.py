@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-from django.db import connection
 
+from audiences import statements
+from audiences.statements import SEPARATOR, joined
 from delivery.gates.facts import Facts
 from delivery.gates.verdict import Effect, Verdict
 from delivery.models import Wave
@@ -30,46 +31,49 @@ def not_sent(wave: Wave, decided: Sequence[NotSent], *, owner: str, now: dt.date
     if not decided:
         return
     last = [one.verdicts[-1] for one in decided]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            UPDATE delivery_message m SET state = r.state, reason = r.reason, verdicts = r.verdicts::jsonb,
-                   due_at = coalesce(r.due_at, m.due_at), owner = '', lease_until = NULL,
-                   decided_at = CASE WHEN r.state = 'held_out' THEN now() ELSE m.decided_at END,
-                   finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
-            FROM unnest(%s::bigint[], %s::int[], %s::text[], %s::text[], %s::text[], %s::timestamptz[])
-                 AS r(id, fence, state, reason, verdicts, due_at)
-            WHERE m.id = r.id AND m.wave_on = %s AND m.state = 'claimed' AND m.owner = %s AND m.fence = r.fence
-            """,
+    statements.run(
+        _NOT_SENT,
+        [
+            [one.facts.message_id for one in decided],
+            [one.facts.fence for one in decided],
+            joined(str(verdict.effect) for verdict in last),
+            joined(verdict.reason for verdict in last),
+            joined(msgspec.json.encode([v.record() for v in one.verdicts]).decode() for one in decided),
             [
-                [one.facts.message_id for one in decided],
-                [one.facts.fence for one in decided],
-                [str(verdict.effect) for verdict in last],
-                [verdict.reason for verdict in last],
-                [msgspec.json.encode([v.record() for v in one.verdicts]).decode() for one in decided],
-                [
-                    max(verdict.frees_at or now, now + LEAST_DEFER) if verdict.effect == Effect.DEFER else None
-                    for verdict in last
-                ],
-                wave.wave_on,
-                owner,
+                max(verdict.frees_at or now, now + LEAST_DEFER) if verdict.effect == Effect.DEFER else None
+                for verdict in last
             ],
-        )
+            wave.wave_on,
+            owner,
+        ],
+    )
+
+
+_NOT_SENT = """
+UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), verdicts = r.verdicts::jsonb,
+       due_at = coalesce(r.due_at, m.due_at), owner = '', lease_until = NULL,
+       decided_at = CASE WHEN r.state = 'held_out' THEN now() ELSE m.decided_at END,
+       finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
+FROM unnest(%s::bigint[], %s::int[], string_to_array(%s::text, E'\\x1f'), string_to_array(%s::text, E'\\x1f'),
+            string_to_array(%s::text, E'\\x1f'), %s::timestamptz[])
+     AS r(id, fence, state, reason, verdicts, due_at)
+WHERE m.id = r.id AND m.wave_on = %s AND m.state = 'claimed' AND m.owner = %s AND m.fence = r.fence
+"""
 
 
 _OUTCOMES = """
 WITH push AS (
-    UPDATE delivery_push p SET state = r.state, reason = r.reason, due_at = r.due_at, attempt = r.attempt,
-           status = r.status, gateway_ref = r.reference, ttl_granted = r.ttl, owner = '', lease_until = NULL,
+    UPDATE delivery_push p SET state = r.state, reason = coalesce(r.reason, ''), due_at = r.due_at, attempt = r.attempt,
+           status = coalesce(r.status, ''), gateway_ref = coalesce(r.reference, ''), ttl_granted = r.ttl, owner = '', lease_until = NULL,
            finished_at = CASE WHEN r.state = 'retry' THEN NULL ELSE now() END
-    FROM unnest(%(ids)s::uuid[], %(fences)s::int[], %(states)s::text[], %(reasons)s::text[], %(due)s::timestamptz[],
-                %(attempts)s::int[], %(statuses)s::text[], %(references)s::text[], %(ttls)s::int[])
+    FROM unnest(%(ids)s::uuid[], %(fences)s::int[], string_to_array(%(states)s::text, E'\\x1f'), string_to_array(%(reasons)s::text, E'\\x1f'), %(due)s::timestamptz[],
+                %(attempts)s::int[], string_to_array(%(statuses)s::text, E'\\x1f'), string_to_array(%(references)s::text, E'\\x1f'), %(ttls)s::int[])
          AS r(id, fence, state, reason, due_at, attempt, status, reference, ttl)
     WHERE p.id = r.id AND p.wave_on = %(wave_on)s AND p.state = 'sending' AND p.owner = %(owner)s AND p.fence = r.fence
 )
-UPDATE delivery_message m SET state = r.state, reason = r.reason, due_at = coalesce(r.due_at, m.due_at), owner = '',
+UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), due_at = coalesce(r.due_at, m.due_at), owner = '',
        lease_until = NULL, finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
-FROM unnest(%(messages)s::bigint[], %(message_fences)s::int[], %(message_states)s::text[], %(message_reasons)s::text[],
+FROM unnest(%(messages)s::bigint[], %(message_fences)s::int[], string_to_array(%(message_states)s::text, E'\\x1f'), string_to_array(%(message_reasons)s::text, E'\\x1f'),
             %(message_due)s::timestamptz[]) AS r(id, fence, state, reason, due_at)
 WHERE m.id = r.id AND m.wave_on = %(wave_on)s AND m.state = 'pushing' AND m.owner = %(owner)s AND m.fence = r.fence
 """
@@ -81,25 +85,29 @@ def outcomes(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> None:
     results = [
         parcel.result() if parcel.sendings else ("suppressed", "device_already_served", None) for parcel in parcels
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _OUTCOMES,
-            {
-                "wave_on": wave.wave_on,
-                "owner": owner,
-                "ids": [one.id for _, one in sendings],
-                "fences": [parcel.facts.fence for parcel, _ in sendings],
-                "states": [one.state for _, one in sendings],
-                "reasons": [one.outcome.reason if one.outcome else "" for _, one in sendings],
-                "due": [one.due_at for _, one in sendings],
-                "attempts": [one.attempt for _, one in sendings],
-                "statuses": [one.outcome.status[:60] if one.outcome else "" for _, one in sendings],
-                "references": [one.outcome.reference if one.outcome else "" for _, one in sendings],
-                "ttls": [one.outcome.ttl_granted if one.outcome else None for _, one in sendings],
-                "messages": [parcel.facts.message_id for parcel in parcels],
-                "message_fences": [parcel.facts.fence for parcel in parcels],
-                "message_states": [state for state, _, _ in results],
-                "message_reasons": [reason for _, reason, _ in results],
-                "message_due": [due for _, _, due in results],
-            },
-        )
+    statements.run(
+        _OUTCOMES,
+        {
+            "wave_on": wave.wave_on,
+            "owner": owner,
+            "ids": [one.id for _, one in sendings],
+            "fences": [parcel.facts.fence for parcel, _ in sendings],
+            "states": joined(one.state for _, one in sendings),
+            "reasons": joined(one.outcome.reason if one.outcome else "" for _, one in sendings),
+            "due": [one.due_at for _, one in sendings],
+            "attempts": [one.attempt for _, one in sendings],
+            "statuses": joined(one.outcome.status[:60] if one.outcome else "" for _, one in sendings),
+            "references": joined(_plain(one.outcome.reference) if one.outcome else "" for _, one in sendings),
+            "ttls": [one.outcome.ttl_granted if one.outcome else None for _, one in sendings],
+            "messages": [parcel.facts.message_id for parcel in parcels],
+            "message_fences": [parcel.facts.fence for parcel in parcels],
+            "message_states": joined(state for state, _, _ in results),
+            "message_reasons": joined(reason for _, reason, _ in results),
+            "message_due": [due for _, _, due in results],
+        },
+    )
+
+
+def _plain(reference: str) -> str:
+    """What a gateway calls the message, without what separates the items of a list."""
+    return reference.replace(SEPARATOR, "")

@@ -10,8 +10,7 @@ import datetime as dt
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection
-
+from audiences import statements
 from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
 from delivery.models import Cap, SendingRules, Wave
 
@@ -48,19 +47,18 @@ class Fetcher:
             for row in rows
         ]
         if facts:
-            with connection.cursor() as cursor:
-                self._standings(cursor, facts)
-                people: dict[int, list[Facts]] = {}
-                for one in facts:
-                    people.setdefault(one.profile_id, []).append(one)
-                self._devices(cursor, people)
-                self._choices(cursor, people)
-                self._intents(cursor, people, now=now)
-                self._earlier(cursor, facts)
+            self._standings(facts)
+            people: dict[int, list[Facts]] = {}
+            for one in facts:
+                people.setdefault(one.profile_id, []).append(one)
+            self._devices(people)
+            self._choices(people)
+            self._intents(people, now=now)
+            self._earlier(facts)
         return facts
 
-    def _standings(self, cursor: Any, facts: list[Facts]) -> None:
-        cursor.execute(
+    def _standings(self, facts: list[Facts]) -> None:
+        found_rows = statements.rows(
             """
             SELECT p.id, s.profile_id, s.epoch, coalesce(v.zone, p.zone), coalesce(v.erased_at, p.erased_at) IS NOT NULL
             FROM audiences_profile p LEFT JOIN audiences_profile v ON v.id = p.merged_into_id
@@ -69,7 +67,7 @@ class Fetcher:
             """,
             [[one.drawn_id for one in facts]],
         )
-        known = {row[0]: row[1:] for row in cursor.fetchall()}
+        known = {row[0]: row[1:] for row in found_rows}
         for one in facts:
             found = known.get(one.drawn_id)
             if found is None:
@@ -77,8 +75,8 @@ class Fetcher:
             else:
                 one.profile_id, one.epoch, one.zone, one.erased = found
 
-    def _devices(self, cursor: Any, people: dict[int, list[Facts]]) -> None:
-        cursor.execute(
+    def _devices(self, people: dict[int, list[Facts]]) -> None:
+        found_rows = statements.rows(
             """
             SELECT profile_id, id, gateway, address, p256dh, auth, sender_key, permission, quarantined_at IS NOT NULL,
                    detached_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, platform, browser, os, locale, app_version
@@ -86,30 +84,30 @@ class Fetcher:
             """,
             [list(people)],
         )
-        for profile_id, *row in cursor.fetchall():
+        for profile_id, *row in found_rows:
             context = dict(zip(("platform", "browser", "os", "locale", "app_version"), row[10:], strict=True))
             device = DeviceFacts(*row[:10], context)  # type: ignore[call-arg]  # a row of ten columns, as selected
             for one in people[profile_id]:
                 one.devices.append(device)
 
-    def _choices(self, cursor: Any, people: dict[int, list[Facts]]) -> None:
-        cursor.execute(
+    def _choices(self, people: dict[int, list[Facts]]) -> None:
+        found_rows = statements.rows(
             """
             SELECT profile_id, topic_id, decision, out_epoch, out_at FROM audiences_choice
             WHERE profile_id = ANY(%s) AND (topic_id IS NULL OR topic_id = %s)
             """,
             [list(people), self.wave.topic_id],
         )
-        for profile_id, topic_id, *row in cursor.fetchall():
+        for profile_id, topic_id, *row in found_rows:
             for one in people[profile_id]:
                 one.choices[topic_id] = ChoiceFacts(*row)
 
-    def _intents(self, cursor: Any, people: dict[int, list[Facts]], *, now: dt.datetime) -> None:
+    def _intents(self, people: dict[int, list[Facts]], *, now: dt.datetime) -> None:
         hours = max([cap.hours for cap in self.caps] + [-(-self.rules.cool_down_minutes // 60)], default=0)
         if not hours or self.wave.message_class == "transactional":
             return
         since = now - dt.timedelta(hours=hours)
-        cursor.execute(
+        found_rows = statements.rows(
             """
             SELECT coalesce(p.merged_into_id, p.id), m.id, m.intent_at, w.topic_id, w.message_class
             FROM delivery_message m JOIN audiences_profile p ON p.id = m.profile_id
@@ -121,23 +119,23 @@ class Fetcher:
             """,
             {"ids": list(people), "since": since, "wave_on": (since - LONGEST_WAVE).date()},
         )
-        for profile_id, message_id, at, topic_id, message_class in cursor.fetchall():
+        for profile_id, message_id, at, topic_id, message_class in found_rows:
             for one in people[profile_id]:
                 if one.message_id != message_id:
                     one.intents.append(Intent(at, topic_id, message_class))
 
-    def _earlier(self, cursor: Any, facts: list[Facts]) -> None:
+    def _earlier(self, facts: list[Facts]) -> None:
         devices = {device.id for one in facts for device in one.devices}
         if not devices:
             return
-        cursor.execute(
+        found_rows = statements.rows(
             """
             SELECT device_id, id, message_id, state, attempt, due_at FROM delivery_push
             WHERE wave_on = %s AND send_key = %s AND device_id = ANY(%s)
             """,
             [self.wave.wave_on, send_key(self.wave), list(devices)],
         )
-        found = {device_id: EarlierPush(*row) for device_id, *row in cursor.fetchall()}
+        found = {device_id: EarlierPush(*row) for device_id, *row in found_rows}
         if found:
             for one in facts:
                 one.earlier = {d.id: found[d.id] for d in one.devices if d.id in found}
