@@ -81,7 +81,8 @@ def tree(request: HttpRequest) -> HttpResponse:
     """The rule's rows after a change, with what is wrong beside each."""
     draft = change(from_form(request.POST), request.POST.get("do", ""))
     follow_kinds(draft)
-    response = render(request, "builder/segments/tree.html", _tree(draft, said=_invalid(draft)))
+    shown = _tree(draft, said=_invalid(draft))
+    response = render(request, "builder/segments/node.html", shown | {"node": draft})
     response["HX-Trigger"] = "changed"  # the count beside it follows
     return response
 

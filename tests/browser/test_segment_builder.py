@@ -37,3 +37,30 @@ def test_a_sequence_is_built_counted_and_saved(signed_in, real_now):
     page.get_by_role("button", name="Save segment").click()
     page.wait_for_url("**/console/segments/")
     assert parse(Segment.objects.get().rule) == parse({"all": [STARTS["cart"][1]]})
+
+
+def test_what_is_typed_while_an_answer_is_on_its_way_stays(signed_in, real_now):
+    """On a slow line: the answer to an older form wipes nothing out, and a button pressed meanwhile still counts."""
+    EventName.objects.create(name="Product Added", properties={}, first_seen_at=real_now, last_seen_at=real_now)
+    page = signed_in().new_page()
+    page.goto("/console/segments/new/")
+    page.get_by_role("button", name="Something done").click()
+    expect(page.get_by_label("Event", exact=True)).to_be_visible()
+
+    def slowly(route):
+        page.wait_for_timeout(600)
+        route.continue_()
+
+    page.route("**/build/tree/", slowly)
+    page.get_by_label("Event", exact=True).fill("Product Added")
+    with page.expect_request("**/build/tree/"):
+        page.get_by_label("Event", exact=True).press("Tab")
+    page.get_by_label("Times", exact=True).fill("7")
+    page.get_by_role("button", name="Attribute").click()
+    page.get_by_label("How long").fill("45")
+    expect(page.get_by_label("Attribute", exact=True)).to_be_visible(timeout=15_000)
+    page.unroute_all(behavior="wait")
+    expect(page.get_by_label("Event", exact=True)).to_have_value("Product Added")
+    expect(page.get_by_label("Times", exact=True)).to_have_value("7")
+    expect(page.get_by_label("How long")).to_have_value("45")
+    assert page.locator(".sb-attribute").count() == 1
