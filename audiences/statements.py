@@ -14,8 +14,11 @@ SEPARATOR = "\x1f"
 
 
 def joined(items: Iterable[str]) -> str | None:
-    """The items as one parameter, for `string_to_array(%s, E'\\x1f')`. None of them may contain the separator."""
-    return SEPARATOR.join(items) or None
+    """The items as one parameter, for `string_to_array(%s, E'\\x1f')`; nothing at all is NULL.
+
+    An item loses the separator: ids may not hold it and JSON escapes it, so only a gateway's own words ever could.
+    """
+    return SEPARATOR.join(item.replace(SEPARATOR, "") for item in items) or None
 
 
 def rows(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import gzip
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 from zoneinfo import ZoneInfo
@@ -96,9 +98,10 @@ def import_orders(
     now: dt.datetime,
     tell: Callable[[str], object],
 ) -> Imported:
-    """Read the whole file, then store it in batches. Raises BadFile before anything is stored.
+    """Read the whole file, then store it in batches. A file that cannot be read raises BadFile, nothing being stored.
 
-    Times without a zone are of `zone`. Storing is idempotent: after an interruption, run it again.
+    A call that the intake refuses raises it too, named, after what stood before it was stored. Storing is idempotent:
+    after an interruption, run it again. Times without a zone are of `zone`.
     """
     result = Imported()
     orders, prices, countries = _read(path, names, zone, result)
@@ -149,8 +152,8 @@ def _read(
                     moment = moments[said] = _moment(said, zone)
                 line: dict[str, Any] = {
                     "product_id": code,
-                    "quantity": abs(int(quantity)),
-                    "price": float(_amount(price)),
+                    "quantity": abs(_quantity(quantity)),
+                    "price": _price(price),
                 }
                 order = orders.get(number)
                 if order is None:
@@ -158,11 +161,11 @@ def _read(
                 order.lines.append(line)
                 countries[customer] = country
                 if line["price"] > 0 and not order.is_refund:
-                    prices[code] = float(line["price"])
-        except (ValueError, InvalidOperation) as bad:
-            if isinstance(bad, BadFile):
-                raise
-            raise BadFile(f"{path.name}, line {rows.line_num}: {_words(bad)}") from None
+                    prices[code] = line["price"]
+        except BadFile:
+            raise
+        except ValueError as bad:
+            raise BadFile(f"{path.name}, line {rows.line_num}: {bad}") from None
         except (csv.Error, EOFError, gzip.BadGzipFile) as bad:
             raise BadFile(f"{path.name}, line {rows.line_num}: this is not readable as CSV ({bad}).") from None
     return list(orders.values()), prices, countries
@@ -176,35 +179,30 @@ def _moment(said: str, zone: ZoneInfo) -> dt.datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
-def _amount(said: str) -> Decimal:
+def _price(said: str) -> float:
     try:
-        return Decimal(said)
-    except InvalidOperation:
-        raise ValueError(f"{said!r} is no price; write it like 2.55.") from None
+        price = float(said)
+    except ValueError:
+        price = math.nan
+    if not math.isfinite(price):
+        raise ValueError(f"{said!r} is no price; write it like 2.55.")
+    return price
 
 
-def _words(bad: Exception) -> str:
-    text = str(bad)
-    return f"a quantity is no whole number ({text})." if text.startswith("invalid literal") else text
+def _quantity(said: str) -> int:
+    try:
+        return int(said)
+    except ValueError:
+        raise ValueError(f"a quantity is no whole number ({said!r}).") from None
 
 
 def _store(calls: Iterable[Mapping[str, Any]], *, now: dt.datetime) -> None:
-    for batch in _batches(calls):
+    left = iter(calls)
+    while batch := list(islice(left, BATCH)):
         rejected = ingest.accept(batch, source=None, now=now).rejected
         if rejected:
             index, path, reason = rejected[0]
             raise BadFile(f"{batch[index].get('messageId') or batch[index].get('userId')}: {path} {reason}")
-
-
-def _batches(calls: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    batch: list[Mapping[str, Any]] = []
-    for call in calls:
-        batch.append(call)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def _known(orders: list[Order]) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from audiences import statements
-from audiences.statements import SEPARATOR, joined
+from audiences.statements import joined
 from delivery.gates.facts import Facts
 from delivery.gates.verdict import Effect, Verdict
 from delivery.models import Wave
@@ -64,17 +64,20 @@ WHERE m.id = r.id AND m.wave_on = %s AND m.state = 'claimed' AND m.owner = %s AN
 _OUTCOMES = """
 WITH push AS (
     UPDATE delivery_push p SET state = r.state, reason = coalesce(r.reason, ''), due_at = r.due_at, attempt = r.attempt,
-           status = coalesce(r.status, ''), gateway_ref = coalesce(r.reference, ''), ttl_granted = r.ttl, owner = '', lease_until = NULL,
-           finished_at = CASE WHEN r.state = 'retry' THEN NULL ELSE now() END
-    FROM unnest(%(ids)s::uuid[], %(fences)s::int[], string_to_array(%(states)s::text, E'\\x1f'), string_to_array(%(reasons)s::text, E'\\x1f'), %(due)s::timestamptz[],
-                %(attempts)s::int[], string_to_array(%(statuses)s::text, E'\\x1f'), string_to_array(%(references)s::text, E'\\x1f'), %(ttls)s::int[])
+           status = coalesce(r.status, ''), gateway_ref = coalesce(r.reference, ''), ttl_granted = r.ttl, owner = '',
+           lease_until = NULL, finished_at = CASE WHEN r.state = 'retry' THEN NULL ELSE now() END
+    FROM unnest(%(ids)s::uuid[], %(fences)s::int[], string_to_array(%(states)s::text, E'\\x1f'),
+                string_to_array(%(reasons)s::text, E'\\x1f'), %(due)s::timestamptz[], %(attempts)s::int[],
+                string_to_array(%(statuses)s::text, E'\\x1f'), string_to_array(%(references)s::text, E'\\x1f'),
+                %(ttls)s::int[])
          AS r(id, fence, state, reason, due_at, attempt, status, reference, ttl)
     WHERE p.id = r.id AND p.wave_on = %(wave_on)s AND p.state = 'sending' AND p.owner = %(owner)s AND p.fence = r.fence
 )
-UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), due_at = coalesce(r.due_at, m.due_at), owner = '',
-       lease_until = NULL, finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
-FROM unnest(%(messages)s::bigint[], %(message_fences)s::int[], string_to_array(%(message_states)s::text, E'\\x1f'), string_to_array(%(message_reasons)s::text, E'\\x1f'),
-            %(message_due)s::timestamptz[]) AS r(id, fence, state, reason, due_at)
+UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), due_at = coalesce(r.due_at, m.due_at),
+       owner = '', lease_until = NULL, finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
+FROM unnest(%(messages)s::bigint[], %(message_fences)s::int[], string_to_array(%(message_states)s::text, E'\\x1f'),
+            string_to_array(%(message_reasons)s::text, E'\\x1f'), %(message_due)s::timestamptz[])
+     AS r(id, fence, state, reason, due_at)
 WHERE m.id = r.id AND m.wave_on = %(wave_on)s AND m.state = 'pushing' AND m.owner = %(owner)s AND m.fence = r.fence
 """
 
@@ -97,7 +100,7 @@ def outcomes(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> None:
             "due": [one.due_at for _, one in sendings],
             "attempts": [one.attempt for _, one in sendings],
             "statuses": joined(one.outcome.status[:60] if one.outcome else "" for _, one in sendings),
-            "references": joined(_plain(one.outcome.reference) if one.outcome else "" for _, one in sendings),
+            "references": joined(one.outcome.reference if one.outcome else "" for _, one in sendings),
             "ttls": [one.outcome.ttl_granted if one.outcome else None for _, one in sendings],
             "messages": [parcel.facts.message_id for parcel in parcels],
             "message_fences": [parcel.facts.fence for parcel in parcels],
@@ -106,8 +109,3 @@ def outcomes(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> None:
             "message_due": [due for _, _, due in results],
         },
     )
-
-
-def _plain(reference: str) -> str:
-    """What a gateway calls the message, without what separates the items of a list."""
-    return reference.replace(SEPARATOR, "")

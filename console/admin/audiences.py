@@ -13,7 +13,6 @@ from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from audiences.models import Profile, Segment, Topic
-from audiences.segments.language import InvalidRule, parse
 from console import profile_pages
 from console.admin.forms import TickedMomentsForm
 from console.admin.site import ConsoleModelAdmin, own_editor, site
@@ -91,16 +90,6 @@ class ProfileAdmin(ConsoleModelAdmin):
         return profile_pages.profile(request, object_id)
 
 
-class SegmentForm(forms.ModelForm):
-    def clean_rule(self) -> Any:
-        rule = self.cleaned_data["rule"]
-        try:
-            parse(rule)
-        except InvalidRule as invalid:
-            raise forms.ValidationError(str(invalid)) from None
-        return rule
-
-
 @admin.register(Segment, site=site)
 class SegmentAdmin(ConsoleModelAdmin):
     """The list; rules are made in the builder."""
@@ -117,8 +106,6 @@ class SegmentAdmin(ConsoleModelAdmin):
     search_fields = ("name", "description")
     ordering = ("name",)
     sortable_by = ("name", "updated_at")
-    form = SegmentForm
-    fields = ("name", "description", "rule")
 
     @display(description="State", label={"archived": "info", "in use": "success"})
     def state(self, segment: Segment) -> str:
@@ -130,13 +117,12 @@ class SegmentAdmin(ConsoleModelAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return own_editor("segment_new") or super().add_view(request, form_url, extra_context)
+        return own_editor("segment_new")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        builder = own_editor("segment_edit", object_id)
-        return builder or super().change_view(request, object_id, form_url, extra_context)
+        return own_editor("segment_edit", object_id)
 
 
 class TopicForm(TickedMomentsForm):

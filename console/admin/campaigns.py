@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Max, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
-from unfold.decorators import action, display
+from unfold.decorators import display
 
 from campaigns.models import Campaign, MessageTemplate
-from campaigns.publish import Unpublishable, publish
 from console import campaign_pages
 from console.admin.site import ConsoleModelAdmin, own_editor, site
 
@@ -72,7 +70,6 @@ class TemplateAdmin(ConsoleModelAdmin):
 
     address = "templates"
     plural = "Templates"
-    actions_submit_line = ("publish",)
     singular = "template"
     empty_title = "No template yet"
     empty_text = (
@@ -83,8 +80,6 @@ class TemplateAdmin(ConsoleModelAdmin):
     search_fields = ("name", "title")
     ordering = ("-updated_at",)
     sortable_by = ("name", "updated_at")
-    fields = ("name", "title", "body", "url", "image", "icon", "badge", "actions", "collapse", "ttl_seconds", "urgency")
-    labels = {"url": "Link", "actions": "Buttons", "collapse": "Replaces older ones of key", "ttl_seconds": "Kept for"}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[MessageTemplate]:
         return super().get_queryset(request).annotate(latest_number=Max("versions__number"))
@@ -101,29 +96,12 @@ class TemplateAdmin(ConsoleModelAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return own_editor("template_new") or super().add_view(request, form_url, extra_context)
+        return own_editor("template_new")
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        editor = own_editor("template_edit", object_id)
-        return editor or super().change_view(request, object_id, form_url, extra_context)
-
-    @action(description="Save and publish", permissions=["change"])
-    def publish(self, request: HttpRequest, obj: MessageTemplate) -> None:
-        """Freeze the draft as the next version; what stands against it is told field by field."""
-        try:
-            version = publish(obj, by=request.user, now=timezone.now())  # type: ignore[arg-type]
-        except Unpublishable as refused:
-            for problem in refused.problems:
-                messages.error(request, f"Not published. {problem.field.capitalize()}: {problem.message}")
-        else:
-            messages.success(request, f"Published as version {version.number}.")
-
-    def save_model(self, request: HttpRequest, obj: MessageTemplate, form: Any, change: bool) -> None:
-        if not change:
-            obj.created_by = request.user  # type: ignore[assignment]
-        super().save_model(request, obj, form, change)
+        return own_editor("template_edit", object_id)
 
     def has_delete_permission(self, request: HttpRequest, obj: MessageTemplate | None = None) -> bool:
         return False

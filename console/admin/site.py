@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from django.contrib.auth.views import LogoutView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, reverse
 from django.views.decorators.cache import never_cache
@@ -93,12 +93,12 @@ def render_page(
     return render(request, template, {**site.each_context(request), **frame, **context}, status=status)
 
 
-def own_editor(name: str, *args: object) -> HttpResponse | None:
-    """A redirect to the page of that name, where a model is edited on a page of its own; None if there is none."""
+def own_editor(name: str, *args: object) -> HttpResponse:
+    """A redirect to the page of that name, where a model is edited on a page of its own."""
     try:
         return HttpResponseRedirect(reverse(f"console:{name}", args=args))
     except NoReverseMatch:
-        return None
+        raise Http404 from None  # no id at all
 
 
 class ConsoleModelAdmin(ModelAdmin):

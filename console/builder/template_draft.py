@@ -44,7 +44,7 @@ def shown(template: MessageTemplate) -> dict[str, Any]:
     return {
         **{name: getattr(template, name) for name in TEXTS},
         "buttons": [
-            {"number": n, "title": b.get("title", ""), "url": b.get("url", "")}
+            {"key": f"button{n}", "number": n, "title": b.get("title", ""), "url": b.get("url", "")}
             for n, b in zip(BUTTONS, buttons, strict=True)
         ],
         "ttl_hours": f"{template.ttl_seconds / HOUR:g}",

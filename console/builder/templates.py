@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import msgspec
@@ -25,10 +26,16 @@ from delivery.models import SendingRules
 from delivery.payload import new_push_id, payload
 
 MOST_NAMES = 200
-FIELD_OF = {"tag": "collapse", "ttl_seconds": "ttl_hours"}
+# What a check calls a field → its input in the form, where the two differ.
+FIELD_OF = {
+    "tag": "collapse",
+    "ttl_seconds": "ttl_hours",
+    **{f"button {n} title": f"button{n}-title" for n in template_draft.BUTTONS},
+    **{f"button {n} link": f"button{n}-url" for n in template_draft.BUTTONS},
+}
 PROBLEM_FIELDS = (
-    *("name", "title", "body", "url", "image", "icon", "badge", "collapse", "ttl_hours", "urgency"),
-    *("button1-title", "button1-url", "button2-title", "button2-url", "other"),
+    *(*template_draft.TEXTS, "ttl_hours", "urgency", "other"),
+    *(name for name in FIELD_OF.values() if name.startswith("button")),
 )
 
 
@@ -59,18 +66,17 @@ def preview(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"profile": profile, "asked": asked, "site": SendingRules.current().site_name}
     if profile is not None:
         (facts,) = contexts_for([profile.pk], compiled, now=now, extra=[{"event": {}, "device": {}}])
-        context |= _seen(compiled.render(facts), profile)
+        context |= _seen(compiled.render(facts), profile, now=now)
     context["problems"] = _beside(content.check(fields, site_url=settings.HEED_BASE_URL))
     return render(request, "builder/templates/preview.html", context)
 
 
-def _seen(result: content.Content | content.Unrenderable, profile: Profile) -> dict[str, Any]:
+def _seen(result: content.Content | content.Unrenderable, profile: Profile, *, now: dt.datetime) -> dict[str, Any]:
     if isinstance(result, content.Unrenderable):
         return {"held": result}
     shown = {
         name: getattr(result, name) for name in ("title", "body", "url", "image", "icon", "actions", "tag", "data")
     }
-    now = timezone.now()
     letter = payload(
         {name: value for name, value in shown.items() if value},
         push_id=new_push_id(),
@@ -141,11 +147,6 @@ def _beside(problems: list[content.Problem]) -> dict[str, list[content.Problem]]
     found: dict[str, list[content.Problem]] = {name: [] for name in PROBLEM_FIELDS}
     for problem in problems:
         name = FIELD_OF.get(problem.field, problem.field)
-        for number in (1, 2):
-            name = {
-                f"button {number} title": f"button{number}-title",
-                f"button {number} link": f"button{number}-url",
-            }.get(name, name)
         found[name if name in found else "other"].append(problem)
     return found
 
@@ -159,6 +160,10 @@ def _page(
 ) -> HttpResponse:
     latest = template.latest() if template.pk else None
     beside = {name: (problems or {}).get(name, []) for name in PROBLEM_FIELDS}
+    form = template_draft.shown(template)
+    for button in form["buttons"]:
+        button["title_problems"] = beside[f"{button['key']}-title"]
+        button["url_problems"] = beside[f"{button['key']}-url"]
     return render_page(
         request,
         "builder/templates/page.html",
@@ -166,10 +171,8 @@ def _page(
         crumbs=[("Templates", reverse("console:campaigns_messagetemplate_changelist"))],
         status=status,
         draft=template,
-        form=template_draft.shown(template),
+        form=form,
         problems=beside,
-        # A template's language has no way to name a key with a dash.
-        **{f"problems_{name.replace('-', '_')}": found for name, found in beside.items() if "-" in name},
         urgencies=MessageTemplate.Urgency.choices,
         cases=template_samples.CASES,
         latest=latest,

@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def line(one: dict[str, Any]) -> str:
-    return f"| {one['id']} | {one['ratio']:.3f} | {one['goal']:.3f} | {'yes' if one['met'] else 'no'} | {one['says']} |"
+    return f"| {one['id']} | {one['ratio']:.3f} | {one['goal']:.3f} | {'yes' if one['met'] else 'no'} | {one['says']} | {one['date']}, {one['commit']} |"
 
 
 def write(found: list[dict[str, Any]]) -> None:
@@ -62,12 +62,13 @@ def write(found: list[dict[str, Any]]) -> None:
     every = sorted([one for one in kept if one["id"] not in fresh] + found, key=lambda one: one["id"])
     LIST.write_text(json.dumps(every, indent=1, ensure_ascii=False) + "\n")
     versions = f"Python {platform.python_version()}, {os.cpu_count()} cores, {platform.machine()}"
-    table = "\n".join(["| | ratio | goal | met | figures |", "|---|---|---|---|---|", *map(line, every)])
+    table = "\n".join(
+        ["| | ratio | goal | met | figures | measured, at |", "|---|---|---|---|---|---|", *map(line, every)]
+    )
     page = PAGE.read_text() if PAGE.exists() else f"# Benchmarks\n\n{BEGIN}{END}\n"
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
-    stamp = f"{every[0]['date']}, commit {every[0]['commit']}, {versions}"
-    PAGE.write_text(f"{before}{BEGIN}\n{stamp}\n\n{table}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n{versions}\n\n{table}\n{END}{after}")
 
 
 if __name__ == "__main__":

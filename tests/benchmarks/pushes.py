@@ -31,11 +31,7 @@ def prepare(data: Path, sink: Sink, count: int) -> dict[str, Any]:
     from campaigns.publish import publish
     from delivery.credentials import create_credential
     from delivery.models import Cap, SendingRules
-    from tests.gateways.webpush import (
-        AUTH,
-        PushService,  # noqa: F401
-        p256dh,
-    )
+    from tests.gateways.webpush import AUTH, p256dh
 
     now = dt.datetime.now(dt.UTC)
     auth = urlsafe_b64encode(AUTH).rstrip(b"=").decode()
@@ -143,7 +139,6 @@ def peers(
     environment = os.environ | {
         "REQUESTS_CA_BUNDLE": str(data / "ca.pem"),
         "NODE_EXTRA_CA_CERTS": str(data / "ca.pem"),
-        "BENCH": json.dumps(keys | {"origin": sink.origin, "count": PEER_MESSAGES}),
     }
     results = []
     folder = ROOT / "tests" / "benchmarks"
@@ -152,9 +147,9 @@ def peers(
         ("B2 web-push", 5, ["node", str(folder / "peer_web_push.mjs")], PEER_MESSAGES * 5),
     ]
     for name, factor, command, count in commands:
-        said = json.loads(environment["BENCH"]) | {"count": count}
+        asked = json.dumps(keys | {"origin": sink.origin, "count": count})
         found = subprocess.run(
-            command, env=environment | {"BENCH": json.dumps(said)}, check=True, stdout=subprocess.PIPE, text=True
+            command, env=environment | {"BENCH": asked}, check=True, stdout=subprocess.PIPE, text=True
         )
         peer = json.loads(found.stdout.splitlines()[-1])
         ratio = ours / peer["cpu"]

@@ -66,6 +66,8 @@ def test_summer_time_is_the_shops(tmp_path):
         (HEADER + "1,A,2,yesterday,2.5,7,UK\n", "line 2: 'yesterday' is no date"),
         (HEADER + "1,A,2,2010-12-01 08:26:00,2.5,7,UK\n1,A,two,2010-12-01 08:26:00,2.5,7,UK\n", "line 3: a quantity"),
         (HEADER + "1,A,2,2010-12-01 08:26:00,cheap,7,UK\n", "line 2: 'cheap' is no price"),
+        (HEADER + "1,A,2,2010-12-01 08:26:00,nan,7,UK\n", "line 2: 'nan' is no price"),
+        (HEADER + "1,A,2,2010-12-01 08:26:00,1e999,7,UK\n", "line 2: '1e999' is no price"),
         (HEADER + "1,A,2\n", "line 2: 3 columns instead of 7"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +43,12 @@ def reachable(service: Any, count: int, *, first: int = 0) -> list[Profile]:
         Profile(external_id=f"reach-{start}-{n}", created_at=make.NOW, last_seen_at=make.NOW) for n in range(count)
     )
     Standing.objects.bulk_create(Standing(profile=profile) for profile in profiles)
+    subscribed(service, profiles, first=first)
+    return profiles
+
+
+def subscribed(service: Any, profiles: Sequence[Profile], *, first: int = 0, now: dt.datetime = make.NOW) -> None:
+    """One device each for these profiles at the scripted push service, made in bulk."""
     Device.objects.bulk_create(
         Device(
             profile=profile,
@@ -48,13 +56,12 @@ def reachable(service: Any, count: int, *, first: int = 0) -> list[Profile]:
             address=one.endpoint,
             p256dh=one.p256dh,
             auth=one.auth,
-            created_at=make.NOW,
-            registered_at=make.NOW,
-            last_seen_at=make.NOW,
+            created_at=now,
+            registered_at=now,
+            last_seen_at=now,
         )
-        for profile, one in zip(profiles, service.subscribe(count, first=first), strict=True)
+        for profile, one in zip(profiles, service.subscribe(len(profiles), first=first), strict=True)
     )
-    return profiles
 
 
 def planned(profiles: list[Profile], *, now: Any, arm: str = "told", **values: Any) -> Wave:

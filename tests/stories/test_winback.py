@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from audiences.models import Device, Event, Profile
+from audiences.models import Event, Profile
 from campaigns import launch, planner
 from campaigns.models import Campaign
 from campaigns.order_import import import_orders
@@ -15,7 +15,7 @@ from campaigns.results.campaign import result_of
 from console.reports.words import verdict
 from delivery.models import Message, SendingRules
 from tests import make
-from tests.delivery.sending import accepted_twice, drain
+from tests.delivery.sending import accepted_twice, drain, subscribed
 
 ORDERS = os.environ.get("HEED_ORDERS_FILE", "")
 pytestmark = [
@@ -40,20 +40,7 @@ def test_a_winback_campaign_on_a_real_shops_history(push_service, real_now):
         Path(ORDERS), names={}, zone=ZoneInfo("Europe/London"), currency="GBP", now=real_now, tell=lambda line: None
     )
     assert (done.lines, done.customers, done.orders + done.refunds) == (541_909, 4_372, 22_190)
-    people = list(Profile.objects.order_by("pk"))
-    Device.objects.bulk_create(
-        Device(
-            profile=person,
-            gateway="webpush",
-            address=one.endpoint,
-            p256dh=one.p256dh,
-            auth=one.auth,
-            created_at=real_now,
-            registered_at=real_now,
-            last_seen_at=real_now,
-        )
-        for person, one in zip(people, push_service.subscribe(len(people)), strict=True)
-    )
+    subscribed(push_service, Profile.objects.order_by("pk"), now=real_now)
     template = make.template(
         title="It has been a while",
         body="{{ last['Order Completed'].product_name | default: 'Something new' }} is waiting for you.",
@@ -67,15 +54,10 @@ def test_a_winback_campaign_on_a_real_shops_history(push_service, real_now):
     while planner.plan(wave, now=real_now):
         pass
     lapsed = Message.objects.filter(wave=wave).count()
-    recent = set(
-        Event.objects.filter(name="Order Completed", occurred_at__gte="2011-09-09T00:00Z").values_list(
-            "profile_id", flat=True
-        )
-    )
-    before = set(
-        Event.objects.filter(name="Order Completed", occurred_at__lte="2011-09-09T00:00Z").values_list(
-            "profile_id", flat=True
-        )
+    orders = Event.objects.filter(name="Order Completed")
+    recent, before = (
+        set(orders.filter(**{f"occurred_at__{side}": "2011-09-09T00:00Z"}).values_list("profile_id", flat=True))
+        for side in ("gte", "lte")
     )
     assert lapsed == len(before - recent)
     assert drain() == lapsed
