@@ -520,3 +520,9 @@ def test_the_palette_finds_pages_and_things_by_name(console: Client, populated: 
     assert found("ada") == [("Ada Byron", "Profile")]
     assert found("audiences") == []
     assert console.get(where).content == b""
+
+
+def test_who_came_for_nothing_else_lands_at_home(client: Client) -> None:
+    User.objects.create_superuser("olive", password="a long password")
+    answer = client.post("/console/login/", {"username": "olive", "password": "a long password"})
+    assert answer["Location"] == "/console/"

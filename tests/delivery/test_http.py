@@ -181,6 +181,8 @@ def ok(server, connection):
 
 
 def reset_at_once(server, connection):
+    # Not sooner than the first byte: until then the client may still be connecting, and then nothing was ever sent.
+    connection.recv(1, socket.MSG_PEEK)
     reset(connection)
 
 
