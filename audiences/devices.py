@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 
 from audiences.models import Device, Permission
 from audiences.standing import raise_epochs
@@ -29,6 +29,8 @@ class Registration:
     p256dh: str = ""
     auth: str = ""
     sender_key: str = ""
+    app: str = ""
+    environment: str = ""
     permission: str = Permission.GRANTED
     platform: str = ""
     browser: str = ""
@@ -48,6 +50,8 @@ FIELDS = (
     "p256dh",
     "auth",
     "sender_key",
+    "app",
+    "environment",
     "permission",
     "platform",
     "browser",
@@ -177,6 +181,13 @@ def quarantine(device_ids: Collection[int], *, reason: str, now: dt.datetime) ->
 def ask_to_resubscribe(device_ids: Collection[int], *, now: dt.datetime) -> int:
     """These subscriptions belong to another sender key: they wait until the browser subscribes again."""
     return _change(Q(pk__in=device_ids), needs_resubscribe_at=now)
+
+
+def switch_environment(device_ids: Collection[int]) -> int:
+    """These addresses are unknown where they were said to belong: they belong to Apple's other environment."""
+    sandbox, production = Device.Environment.SANDBOX, Device.Environment.PRODUCTION
+    other = Case(When(environment=sandbox, then=Value(production)), default=Value(sandbox))
+    return _change(Q(pk__in=device_ids), environment=other)
 
 
 def _change(which: Q, **values: object) -> int:

@@ -25,12 +25,14 @@ class Rendering:
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """What is pushed. `fields`: title, body, and url, image, icon, badge, actions, tag, data where there are any."""
+    """What is pushed. `fields`: title, body, and url, image, icon, badge, actions, tag, data where there are any;
+    `options`: what only some platforms know, by platform."""
 
     fields: Mapping[str, Any]
     ttl_seconds: int
     urgency: str = "normal"
     collapse: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
     used_fallback: bool = False
 
 

@@ -10,50 +10,33 @@ Whatever line a worker dies at:
 from __future__ import annotations
 
 import datetime as dt
-import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F
 
-from audiences import devices
 from delivery import holds, intent, outbox, recording
+from delivery.attempts import HELD_SECONDS, weigh
 from delivery.checkpoints import checkpoint
 from delivery.content import Rendered, Rendering, Unrenderable, source_named
 from delivery.gates.facts import DeviceFacts, Facts
 from delivery.gates.fetch import Fetcher
 from delivery.gates.judge import AFTER_CONTENT, judge
 from delivery.gates.verdict import Effect, Verdict
-from delivery.gateways.base import Action, Gateway, Letter
-from delivery.models import Credential, Hold, Wave
+from delivery.gateways.base import Letter
+from delivery.learning import learn
+from delivery.models import Hold
 from delivery.parcel import Parcel, Sending
 from delivery.payload import new_push_id, payload
 from delivery.recording import NotSent
+from delivery.sender import Sender
 
 ROUNDS = 6
-MOST_ATTEMPTS = 5
-BACKOFF, MOST_BACKOFF = 10.0, 900.0
-FIXES_BEFORE_PAUSE = 20
-HELD_SECONDS = 30
 
 
 class LostSupervisor(Exception):
     """The process that watches over this worker is gone: it stops after the current micro-batch."""
-
-
-@dataclass(slots=True)
-class Sender:
-    """What a worker keeps between batches: its name, its gateway with warm connections, what it saw of origins."""
-
-    owner: str
-    credential: Credential
-    gateway: Gateway
-    watch: holds.Watch = field(default_factory=holds.Watch)
-    is_orphan: Callable[[], bool] = lambda: False
-    is_stopping: Callable[[], bool] = lambda: False
 
 
 def drain_batch(sender: Sender, *, limit: int = outbox.CLAIM) -> int:
@@ -61,6 +44,7 @@ def drain_batch(sender: Sender, *, limit: int = outbox.CLAIM) -> int:
     wave = outbox.next_wave()
     if wave is None:
         return 0
+    sender.refresh()
     claim = outbox.claim(wave, owner=sender.owner, limit=limit)
     claimed_at = time.monotonic()
     checkpoint("after_claim")
@@ -78,7 +62,7 @@ class _Batch:
         self.rows = claim.rows
         self.started = claim.now
         self.claimed_at = self.renewed_at = claimed_at
-        self.holds: dict[str, Hold] = {}
+        self.holds: dict[holds.Place, Hold] = {}
 
     @property
     def now(self) -> dt.datetime:
@@ -95,8 +79,8 @@ class _Batch:
 
     def _round(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Judge and send once. Returns the rows whose profile moved meanwhile, or whose sibling went first."""
-        self.holds = holds.in_force(self.sender.credential, now=self.now)
-        facts = Fetcher(self.wave).fetch(rows, now=self.now)
+        self.holds = holds.in_force(now=self.now)
+        facts = Fetcher(self.wave, self.sender.routes).fetch(rows, now=self.now)
         first, later = _one_a_profile(facts)
         parcels, ended = self._judged(first)
         recording.not_sent(self.wave, ended, owner=self.sender.owner, now=self.now)
@@ -175,11 +159,12 @@ class _Batch:
         return [], Verdict.no("running", reason, effect=Effect.DEFER, frees_at=min(free))
 
     def _hold_of(self, device: DeviceFacts) -> Hold | None:
-        if self.sender.credential.paused_at:
+        assert device.credential_id is not None
+        if self.sender.routes.by_id[device.credential_id].paused_at:
             return Hold(reason="credential_paused")
         if not self.holds:
             return None
-        return self.holds.get(self.sender.gateway.origin(_address(device)))
+        return self.holds.get((device.credential_id, self.sender.gateway(device.credential_id).origin(device.address)))
 
     def _parcel(
         self, facts: Facts, verdicts: list[Verdict], chosen: Sequence[DeviceFacts], content: Rendered
@@ -193,17 +178,22 @@ class _Batch:
             push_id = earlier.id if earlier else new_push_id()
             letter = Letter(
                 address=device.address,
-                p256dh=device.p256dh,
-                auth=device.auth,
-                sender_key=device.sender_key,
                 payload=payload(
                     content.fields, push_id=push_id, wave_on=wave.wave_on, profile_id=facts.profile_id, now=now
                 ),
                 ttl_seconds=min(content.ttl_seconds, left),
+                p256dh=device.p256dh,
+                auth=device.auth,
+                sender_key=device.sender_key,
                 urgency=content.urgency,
                 collapse=content.collapse or (f"w{wave.pk}" if wave.must_arrive else ""),
+                options=content.options,
+                registered_at=device.registered_at,
             )
-            sendings.append(Sending(push_id, device, (earlier.attempt if earlier else 0) + 1, letter))
+            assert device.credential_id is not None
+            sendings.append(
+                Sending(push_id, device, device.credential_id, (earlier.attempt if earlier else 0) + 1, letter)
+            )
         live = {device.id for device in facts.devices}
         return Parcel(
             facts=facts,
@@ -224,89 +214,21 @@ class _Batch:
         until = time.monotonic() + settings.HEED_LEASE_SECONDS - 1
         checkpoint("after_intent")
         sendings = [one for parcel in committed.pushing for one in parcel.sendings]
-        results = self.sender.gateway.send([one.letter for one in sendings], now=self.now, until=until)
+        self.sender.send(sendings, now=self.now, until=until)
         checkpoint("after_post")
-        for one, outcome in zip(sendings, results, strict=True):
-            one.outcome = outcome
-            self._weigh(one)
+        for one in sendings:
+            weigh(one, self.wave, now=self.now)
         recording.outcomes(self.wave, committed.pushing, owner=self.sender.owner)
-        self._learn(sendings)
+        learn(self.sender, self.wave, sendings, now=self.now)
         # Not ours any more, or the verdict ran out: what is still ours goes back and is judged anew.
         outbox.release(self.wave, [p.facts.message_id for p in committed.lost], owner=self.sender.owner)
         return {parcel.facts.message_id for parcel in committed.moved}
-
-    def _weigh(self, one: Sending) -> None:
-        """When to try again, if at all: at most five numbered attempts, each later, never past the wave's end."""
-        assert one.outcome is not None
-        outcome = one.outcome
-        now = self.now
-        if outcome.action == Action.UNKNOWN and self.wave.must_arrive and one.attempt < MOST_ATTEMPTS:
-            outcome = type(outcome)(Action.RETRY, outcome.reason, outcome.status, outcome.detail)
-            one.outcome = outcome
-        if outcome.action == Action.NOT_BEGUN:
-            one.attempt -= 1
-            one.due_at = now
-            return
-        if outcome.action not in (Action.RETRY, Action.HOLD, Action.PAUSE):
-            return
-        if outcome.action == Action.PAUSE:
-            # Our own fault: it costs the message no attempt.
-            one.attempt -= 1
-            one.due_at = now + dt.timedelta(seconds=HELD_SECONDS * settings.HEED_TIME_SCALE)
-            return
-        ceiling = min(BACKOFF * 2 ** (one.attempt - 1), MOST_BACKOFF) * settings.HEED_TIME_SCALE
-        wait = max(outcome.wait or 0.0, random.uniform(0.1, 1) * ceiling)
-        one.due_at = now + dt.timedelta(seconds=wait)
-        if one.attempt >= MOST_ATTEMPTS or one.due_at >= self.wave.expires_at:
-            reason = "attempts_exhausted" if one.attempt >= MOST_ATTEMPTS else "expired_in_retry"
-            one.outcome = type(outcome)(Action.FIX, reason, outcome.status, outcome.detail)
-
-    def _learn(self, sendings: Sequence[Sending]) -> None:
-        """What the answers say about devices, origins and the wave."""
-        now = self.now
-        dead: dict[str, list[int]] = {}
-        stale: list[int] = []
-        wrong = 0
-        for one in sendings:
-            outcome = one.outcome
-            assert outcome is not None
-            if outcome.action == Action.DROP:
-                dead.setdefault(outcome.reason, []).append(one.device.id)
-            elif outcome.action == Action.RESUBSCRIBE:
-                stale.append(one.device.id)
-            elif outcome.action == Action.FIX and outcome.reason not in ("attempts_exhausted", "expired_in_retry"):
-                wrong += 1
-            verdict = self.sender.watch.see(self.sender.gateway.origin(one.letter), outcome)
-            if verdict:
-                reason, seconds = verdict
-                holds.hold(
-                    self.sender.credential,
-                    self.sender.gateway.origin(one.letter),
-                    reason=reason,
-                    seconds=None if seconds is None else seconds * settings.HEED_TIME_SCALE,
-                    detail=f"{outcome.status} {outcome.detail}".strip(),
-                    now=now,
-                )
-        for reason, ids in dead.items():
-            devices.quarantine(ids, reason=reason, now=now)
-        if stale:
-            devices.ask_to_resubscribe(stale, now=now)
-        if wrong:
-            count_fixes(self.wave, wrong)
 
     def _keep(self, parcels: Sequence[Parcel]) -> None:
         """Renew the lease of what still waits in this batch, well before it ends."""
         if time.monotonic() - self.renewed_at > settings.HEED_LEASE_SECONDS / 3:
             self.renewed_at = time.monotonic()
             outbox.renew(self.wave, [p.facts.message_id for p in parcels], owner=self.sender.owner)
-
-
-def count_fixes(wave: Wave, wrong: int) -> None:
-    """Messages that can never go out as they are: after twenty of them the wave waits for a person."""
-    Wave.objects.filter(pk=wave.pk).update(fix_count=F("fix_count") + wrong)
-    Wave.objects.filter(pk=wave.pk, fix_count__gte=FIXES_BEFORE_PAUSE, state=Wave.State.RUNNING).update(
-        state=Wave.State.PAUSED, state_reason="Push services refuse its messages: see the errors."
-    )
 
 
 def micro_batches(parcels: Sequence[Parcel], most: int) -> list[list[Parcel]]:
@@ -332,7 +254,3 @@ def _one_a_profile(facts: Sequence[Facts]) -> tuple[list[Facts], list[Facts]]:
         (later if one.profile_id in seen else first).append(one)
         seen.add(one.profile_id)
     return first, later
-
-
-def _address(device: DeviceFacts) -> Letter:
-    return Letter(device.address, "", "", "", {}, 0)

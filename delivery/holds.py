@@ -11,7 +11,10 @@ from django.db import connection
 from django.db.models import Q
 
 from delivery.gateways.base import Action, Outcome
-from delivery.models import Credential, Hold
+from delivery.models import Hold
+
+Place = tuple[int, str]
+"""A credential's id and an origin: what is held, paused or broken together."""
 
 PAUSE_AFTER = 5
 PAUSE_SHARE = 0.01
@@ -35,13 +38,13 @@ class Watch:
     """What one worker has seen of each origin. It decides when to write a hold, which all workers then obey."""
 
     def __init__(self) -> None:
-        self._origins: dict[str, _Origin] = {}
+        self._origins: dict[Place, _Origin] = {}
 
-    def see(self, origin: str, outcome: Outcome) -> tuple[str, float | None] | None:
-        """Take one outcome in. (reason, seconds) where the origin must now be held; None seconds: until resumed."""
-        if outcome.action == Action.NOT_BEGUN:
+    def see(self, place: Place, outcome: Outcome) -> tuple[str, float | None] | None:
+        """Take one outcome in. (reason, seconds) where the place must now be held; None seconds: until resumed."""
+        if outcome.action in (Action.NOT_BEGUN, Action.DELAY, Action.SWITCH):
             return None
-        seen = self._origins.setdefault(origin, _Origin())
+        seen = self._origins.setdefault(place, _Origin())
         seen.answered += 1
         if outcome.action == Action.HOLD:
             return "throttled", outcome.wait
@@ -52,7 +55,7 @@ class Watch:
             seen.refused_in_a_row >= PAUSE_AFTER
             or (seen.answered >= PAUSE_SHARE_LEAST and seen.refused > PAUSE_SHARE * seen.answered)
         ):
-            self._origins[origin] = _Origin()
+            self._origins[place] = _Origin()
             return "unauthorized", None
         failed = outcome.action in (Action.RETRY, Action.UNKNOWN)
         seen.failed_in_a_row = seen.failed_in_a_row + 1 if failed else 0
@@ -61,15 +64,13 @@ class Watch:
             seen.failed_in_a_row >= BREAK_AFTER
             or (len(seen.recent) == BREAK_WINDOW and sum(seen.recent) >= BREAK_SHARE * BREAK_WINDOW)
         ):
-            self._origins[origin] = _Origin()
+            self._origins[place] = _Origin()
             return "gateway_trouble", BREAK_SECONDS
         return None
 
 
-def hold(
-    credential: Credential, origin: str, *, reason: str, seconds: float | None, detail: str, now: dt.datetime
-) -> None:
-    """Leave an origin alone, for `seconds` or (None) until someone resumes it. A longer hold is never shortened."""
+def hold(place: Place, *, reason: str, seconds: float | None, detail: str, now: dt.datetime) -> None:
+    """Leave a place alone, for `seconds` or (None) until someone resumes it. A longer hold is never shortened."""
     until = None if seconds is None else now + dt.timedelta(seconds=seconds)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -81,14 +82,14 @@ def hold(
                 WHERE delivery_hold.until IS NOT NULL
                   AND (excluded.until IS NULL OR excluded.until > delivery_hold.until)
             """,
-            [credential.pk, origin, until, reason, detail[:1000], now],
+            [*place, until, reason, detail[:1000], now],
         )
 
 
-def in_force(credential: Credential, *, now: dt.datetime) -> dict[str, Hold]:
-    """The holds of this credential by origin. One query."""
+def in_force(*, now: dt.datetime) -> dict[Place, Hold]:
+    """What is left alone now. One query."""
     current = Q(until=None) | Q(until__gt=now)
-    return {hold.origin: hold for hold in Hold.objects.filter(current, credential=credential)}
+    return {(hold.credential_id, hold.origin): hold for hold in Hold.objects.filter(current)}
 
 
 def resume(holds: Iterable[Hold]) -> int:

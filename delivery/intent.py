@@ -43,17 +43,17 @@ WITH judged AS (
       AND w.id = %(wave)s AND w.state = 'running'
     RETURNING m.id
 ), made AS (
-    INSERT INTO delivery_push (id, wave_on, wave_id, message_id, profile_id, device_id, send_key, state, attempt, owner,
-                               lease_until, fence, content, intent_at)
-    SELECT p.id, %(wave_on)s, %(wave)s, p.message_id, p.profile_id, p.device_id, %(send_key)s, 'sending', p.attempt,
-           %(owner)s, now() + make_interval(secs => %(lease)s), p.fence, p.content::jsonb, now()
+    INSERT INTO delivery_push (id, wave_on, wave_id, message_id, profile_id, device_id, credential_id, send_key, state,
+                               attempt, owner, lease_until, fence, content, intent_at)
+    SELECT p.id, %(wave_on)s, %(wave)s, p.message_id, p.profile_id, p.device_id, p.credential_id, %(send_key)s,
+           'sending', p.attempt, %(owner)s, now() + make_interval(secs => %(lease)s), p.fence, p.content::jsonb, now()
     FROM unnest(%(push_ids)s::uuid[], %(push_messages)s::bigint[], %(push_profiles)s::bigint[],
-                %(push_devices)s::bigint[], %(attempts)s::int[], %(push_fences)s::int[],
+                %(push_devices)s::bigint[], %(push_credentials)s::bigint[], %(attempts)s::int[], %(push_fences)s::int[],
                 string_to_array(%(contents)s::text, E'\\x1f'))
-         AS p(id, message_id, profile_id, device_id, attempt, fence, content)
+         AS p(id, message_id, profile_id, device_id, credential_id, attempt, fence, content)
     JOIN intent i ON i.id = p.message_id
     ON CONFLICT (send_key, device_id, wave_on) DO UPDATE
-        SET state = 'sending', attempt = excluded.attempt, owner = excluded.owner, lease_until = excluded.lease_until,
+        SET state = 'sending', credential_id = excluded.credential_id, attempt = excluded.attempt, owner = excluded.owner, lease_until = excluded.lease_until,
             fence = excluded.fence, content = excluded.content, due_at = NULL, reason = ''
         WHERE delivery_push.state = 'retry' AND delivery_push.message_id = excluded.message_id
     RETURNING id, message_id
@@ -99,6 +99,7 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
             "push_messages": [parcel.facts.message_id for parcel, _ in sendings],
             "push_profiles": [parcel.facts.profile_id for parcel, _ in sendings],
             "push_devices": [one.device.id for _, one in sendings],
+            "push_credentials": [one.credential_id for _, one in sendings],
             "attempts": [one.attempt for _, one in sendings],
             "push_fences": [parcel.facts.fence for parcel, _ in sendings],
             "contents": joined(content[id(parcel)] for parcel, _ in sendings),

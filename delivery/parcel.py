@@ -20,6 +20,7 @@ class Sending:
 
     id: UUID
     device: DeviceFacts
+    credential_id: int
     attempt: int
     letter: Letter
     outcome: Outcome | None = None
@@ -34,6 +35,8 @@ PUSH_STATES: Mapping[str, str] = {
     "sent": "sent",
     "drop": "dropped",
     "retry": "retry",
+    "delay": "retry",
+    "switch": "retry",
     "hold": "retry",
     "pause": "retry",
     "resubscribe": "dropped",

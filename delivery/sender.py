@@ -1,44 +1,93 @@
-"""Putting a worker's sender together: the site's credential, the one client, a name of its own."""
+"""What a worker keeps between batches: its name, the one client, a gateway for each credential, what it saw of them."""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import secrets
 import socket
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import groupby
 
 from django.conf import settings
 
 from audiences.sealing import unseal
-from delivery.dispatch import Sender
-from delivery.gateways.webpush import WebPush
+from delivery.gateways import BUILDERS
+from delivery.gateways.base import Gateway, Outcome
+from delivery.holds import Watch
 from delivery.http import Client
-from delivery.models import Credential
+from delivery.parcel import Sending
+from delivery.routes import Routes
 
 PURPOSE = "credential"
+"""What credentials' secrets are sealed for."""
 
 
 class NoCredential(LookupError):
-    """There is nothing to send with: the console's settings say how to make a web push credential."""
+    """There is nothing to send with: the console's settings say how to make a push credential."""
 
 
-def current_credential() -> Credential:
-    """The credential in use: the newest that is not retired."""
-    credential = Credential.objects.filter(gateway="webpush", retired_at=None).order_by("-pk").first()
-    if credential is None:
-        raise NoCredential("Add a web push credential in Settings.")
-    return credential
+@dataclass(slots=True)
+class Sender:
+    owner: str
+    client: Client
+    routes: Routes
+    gateways: dict[int, Gateway] = field(default_factory=dict)
+    watch: Watch = field(default_factory=Watch)
+    is_orphan: Callable[[], bool] = lambda: False
+    is_stopping: Callable[[], bool] = lambda: False
+    pool: ThreadPoolExecutor | None = None
+
+    def refresh(self) -> None:
+        """What is in use, paused or retired now. One query."""
+        self.routes = Routes.current()
+        if not self.routes.credentials:
+            raise NoCredential("Add a push credential in Settings.")
+
+    def gateway(self, credential_id: int) -> Gateway:
+        """The credential's gateway, made once: its secret is unsealed when it is first needed."""
+        if credential_id not in self.gateways:
+            credential = self.routes.by_id[credential_id]
+            secret = unseal(credential.secret, purpose=PURPOSE)
+            self.gateways[credential_id] = BUILDERS[credential.gateway](credential, secret, self.client)
+        return self.gateways[credential_id]
+
+    def send(self, sendings: Sequence[Sending], *, now: dt.datetime, until: float) -> None:
+        """Post each push and note its outcome; credentials go side by side. None begins after `until` (monotonic)."""
+        groups = [
+            (self.gateway(credential_id), list(group))
+            for credential_id, group in groupby(
+                sorted(sendings, key=lambda one: one.credential_id), key=lambda one: one.credential_id
+            )
+        ]
+
+        for gateway, _ in groups:
+            gateway.prepare(now=now)
+
+        def post(pair: tuple[Gateway, list[Sending]]) -> list[Outcome]:
+            gateway, group = pair
+            return gateway.send([one.letter for one in group], now=now, until=until)
+
+        if len(groups) > 1:
+            self.pool = self.pool or ThreadPoolExecutor(8, thread_name_prefix="gateway")
+            answers = list(self.pool.map(post, groups))
+        else:
+            answers = [post(pair) for pair in groups]
+        for (_, group), outcomes in zip(groups, answers, strict=True):
+            for one, outcome in zip(group, outcomes, strict=True):
+                one.outcome = outcome
+
+    def close(self) -> None:
+        self.client.close()
+        if self.pool is not None:
+            self.pool.shutdown()
 
 
 def build_sender(*, roots: tuple[bytes, ...] = ()) -> Sender:
     """A sender for this process. Its owner's name is new each time: a restarted worker never inherits claims."""
-    credential = current_credential()
-    client = Client(exempt=settings.HEED_PUSH_ORIGINS, roots=roots)
-    gateway = WebPush(
-        private_pem=unseal(credential.secret, purpose=PURPOSE),
-        public_key=credential.public_key,
-        subject=credential.subject,
-        client=client,
-        exempt=settings.HEED_PUSH_ORIGINS,
-    )
     owner = f"{socket.gethostname()[:16]}:{os.getpid()}:{secrets.token_hex(4)}"
-    return Sender(owner=owner, credential=credential, gateway=gateway)
+    sender = Sender(owner, Client(exempt=settings.HEED_PUSH_ORIGINS, roots=roots), Routes())
+    sender.refresh()
+    return sender

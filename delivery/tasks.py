@@ -12,8 +12,8 @@ import redis
 from django.conf import settings
 
 from delivery import outbox, sweeper
-from delivery.dispatch import LostSupervisor, Sender, drain_batch
-from delivery.sender import NoCredential, build_sender
+from delivery.dispatch import LostSupervisor, drain_batch
+from delivery.sender import NoCredential, Sender, build_sender
 
 log = logging.getLogger(__name__)
 QUEUE = "deliver"
@@ -25,11 +25,9 @@ stopping = threading.Event()
 
 
 def sender() -> Sender:
-    """This process's sender, built at the first job and again when the site's credential changed."""
+    """This process's sender, built at the first job."""
     global _sender
-    if _sender is not None:
-        _sender.credential.refresh_from_db()
-    if _sender is None or _sender.credential.retired_at:
+    if _sender is None:
         _sender = build_sender()
         _sender.is_orphan = lambda: os.getppid() != _parent
         _sender.is_stopping = stopping.is_set

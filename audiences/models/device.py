@@ -33,6 +33,12 @@ class Device(models.Model):
         FCM = "fcm", "Android (FCM)"
         APNS = "apns", "iOS (APNs)"
 
+    class Environment(models.TextChoices):
+        """Apple's two worlds: an address of one is unknown in the other."""
+
+        PRODUCTION = "production", "production"
+        SANDBOX = "sandbox", "sandbox"
+
     public_id = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
     profile = models.ForeignKey("audiences.Profile", on_delete=models.CASCADE, related_name="devices")
     key = models.TextField(null=True, blank=True, unique=True, help_text="The id that the browser or app keeps.")
@@ -43,6 +49,10 @@ class Device(models.Model):
     sender_key = models.TextField(
         blank=True, default="", db_default="", help_text="The site's public key at the time of the subscription."
     )
+    app = models.CharField(
+        max_length=255, blank=True, default="", db_default="", help_text="The app's bundle id or package name."
+    )
+    environment = models.CharField(max_length=10, choices=Environment, blank=True, default="", db_default="")
     permission = models.CharField(max_length=11, choices=Permission, default=Permission.GRANTED)
     platform = models.CharField(max_length=16, blank=True, default="", db_default="")
     browser = models.CharField(max_length=32, blank=True, default="", db_default="")

@@ -12,9 +12,10 @@ from delivery.models import Cap, SendingRules, Wave
 LIVE = {Permission.GRANTED, Permission.PROVISIONAL}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DeviceFacts:
-    """One device of the profile. `held_until`: its push service is left alone (None in `held`: until resumed)."""
+    """One device of the profile. `registered_at`: since when its address is known; `credential_id`: what it is pushed
+    to with."""
 
     id: int
     gateway: str
@@ -26,7 +27,11 @@ class DeviceFacts:
     quarantined: bool
     detached: bool
     needs_resubscribe: bool
+    app: str
+    environment: str
+    registered_at: dt.datetime
     context: dict[str, Any]
+    credential_id: int | None = None
 
     @property
     def why_not_live(self) -> str:
@@ -37,7 +42,9 @@ class DeviceFacts:
             return "address_dead"
         if self.needs_resubscribe:
             return "needs_resubscribe"
-        return "" if self.permission in LIVE else "no_permission"
+        if self.permission not in LIVE:
+            return "no_permission"
+        return "" if self.credential_id else "credential_missing"
 
 
 @dataclass(frozen=True, slots=True)

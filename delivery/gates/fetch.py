@@ -13,6 +13,7 @@ from typing import Any
 from audiences import statements
 from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
 from delivery.models import Cap, SendingRules, Wave
+from delivery.routes import Routes
 
 # Messages live long after their wave's first day (deferred, retried): how far back an intent's partition may lie.
 LONGEST_WAVE = dt.timedelta(days=31)
@@ -21,8 +22,9 @@ LONGEST_WAVE = dt.timedelta(days=31)
 class Fetcher:
     """The rules of one moment, and the facts under them."""
 
-    def __init__(self, wave: Wave) -> None:
+    def __init__(self, wave: Wave, routes: Routes) -> None:
         self.wave = wave
+        self.routes = routes
         self.rules = SendingRules.current()
         self.caps = tuple(Cap.objects.all())
 
@@ -79,16 +81,20 @@ class Fetcher:
         found_rows = statements.rows(
             """
             SELECT profile_id, id, gateway, address, p256dh, auth, sender_key, permission, quarantined_at IS NOT NULL,
-                   detached_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, platform, browser, os, locale, app_version
+                   detached_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, app, environment, registered_at,
+                   platform, browser, os, locale, app_version
             FROM audiences_device WHERE profile_id = ANY(%s) ORDER BY id
             """,
             [list(people)],
         )
+        found: list[DeviceFacts] = []
         for profile_id, *row in found_rows:
-            context = dict(zip(("platform", "browser", "os", "locale", "app_version"), row[10:], strict=True))
-            device = DeviceFacts(*row[:10], context)  # type: ignore[call-arg]  # a row of ten columns, as selected
+            context = dict(zip(("platform", "browser", "os", "locale", "app_version"), row[13:], strict=True))
+            device = DeviceFacts(*row[:13], context)  # type: ignore[call-arg]  # as selected
+            found.append(device)
             for one in people[profile_id]:
                 one.devices.append(device)
+        self.routes.serve(found)
 
     def _choices(self, people: dict[int, list[Facts]]) -> None:
         found_rows = statements.rows(

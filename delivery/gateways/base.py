@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -15,6 +15,8 @@ class Action(StrEnum):
     SENT = "sent"
     DROP = "drop"  # the address is dead: quarantine the device
     RETRY = "retry"  # nothing arrived, or the gateway asks to come back
+    DELAY = "delay"  # this one device asks to be left alone for a while
+    SWITCH = "switch"  # the address may belong to the other environment: try there
     HOLD = "hold"  # the whole origin asks to be left alone for a while
     PAUSE = "pause"  # our configuration is refused: nothing more until someone looks
     RESUBSCRIBE = "resubscribe"  # this one subscription belongs to another key
@@ -38,25 +40,36 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One push, ready to go: to which device, with what, and for how long it is good."""
+    """One push, ready to go: to which device, with what, and for how long it is good.
+
+    `payload` is the content with push id, receipt token and preference link (payload.py); `options` are what only some
+    platforms know, by platform: {"android": {…}, "ios": {…}}.
+    """
 
     address: str
-    p256dh: str
-    auth: str
-    sender_key: str
     payload: Mapping[str, Any]
     ttl_seconds: int
+    p256dh: str = ""
+    auth: str = ""
+    sender_key: str = ""
     urgency: str = "normal"
     collapse: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    registered_at: dt.datetime | None = None
 
 
 class Gateway(Protocol):
-    """Sends. Holds connections for the life of its process."""
+    """Sends with one credential. Holds its connections and tokens for the life of its process."""
 
-    def send(self, letters: Sequence[Letter], *, now: dt.datetime, until: float | None = None) -> list[Outcome]:
-        """One outcome for each letter, in order. `until`: a moment of time.monotonic() after which none may begin."""
+    def prepare(self, *, now: dt.datetime) -> None:
+        """Called before each batch in the worker's own thread, where the database may be used: to renew a token."""
         ...
 
-    def origin(self, letter: Letter) -> str:
-        """What is held, paused or broken together: a push service's origin, a project."""
+    def send(self, letters: Sequence[Letter], *, now: dt.datetime, until: float | None = None) -> list[Outcome]:
+        """One outcome for each letter, in order; may run in any thread. `now` is the database's; `until` is a moment of
+        time.monotonic() after which none may begin."""
+        ...
+
+    def origin(self, address: str) -> str:
+        """What is held, paused or broken together with this address: a push service's origin, a project."""
         ...

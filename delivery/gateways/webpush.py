@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from django.conf import settings
 from py_vapid import Vapid02
 
 from delivery.addresses import UnsafeAddress, check_push_address, origin_of
@@ -18,6 +19,7 @@ from delivery.gateways.base import Action, Letter, Outcome
 from delivery.gateways.encryption import InvalidKeys, PayloadTooLarge, encrypt
 from delivery.gateways.outcomes import outcome_of
 from delivery.http import Answer, Client, Post
+from delivery.models import Credential
 
 TOKEN_HOURS = 12
 RENEW_BEFORE = dt.timedelta(hours=1)
@@ -44,6 +46,16 @@ def check_subject(subject: str) -> None:
         raise InvalidSubject("Give an address that push services may write to, such as mailto:push@example.com.")
 
 
+def build(credential: Credential, secret: bytes, client: Client) -> WebPush:
+    return WebPush(
+        private_pem=secret,
+        public_key=credential.public_key,
+        subject=credential.subject,
+        client=client,
+        exempt=settings.HEED_PUSH_ORIGINS,
+    )
+
+
 class WebPush:
     """Sends with one credential. Keeps its connections and its signatures for the life of the process."""
 
@@ -59,8 +71,11 @@ class WebPush:
         self._tokens: dict[str, tuple[dt.datetime, str]] = {}
         self._lock = threading.Lock()
 
-    def origin(self, letter: Letter) -> str:
-        return origin_of(letter.address)
+    def origin(self, address: str) -> str:
+        return origin_of(address)
+
+    def prepare(self, *, now: dt.datetime) -> None:
+        """A signature costs little: each is made when its origin is first met."""
 
     def send(self, letters: Sequence[Letter], *, now: dt.datetime, until: float | None = None) -> list[Outcome]:
         """Encrypt and post each letter. A letter that cannot go out never keeps the others back."""

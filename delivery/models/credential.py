@@ -1,22 +1,56 @@
 from __future__ import annotations
 
+from django.core.validators import MinValueValidator
 from django.db import models
+
+from audiences.models import Device
 
 
 class Credential(models.Model):
-    """What a gateway knows us by. Its secret is sealed and write-only."""
+    """What a gateway knows us by, for one app or for all. Its secret is sealed and write-only."""
 
-    gateway = models.CharField(max_length=8, default="webpush")
-    name = models.CharField(max_length=80, unique=True)
-    public_key = models.TextField(unique=True, help_text="Web push: the public VAPID key, base64url.")
+    gateway = models.CharField(max_length=8, choices=Device.Gateway, default=Device.Gateway.WEBPUSH)
+    name = models.CharField(max_length=80, unique=True, help_text="What you will look for in the list.")
+    app = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The app it sends for: a bundle id or package name, such as com.example.shop. Empty: every app.",
+    )
+    environment = models.CharField(
+        max_length=10,
+        choices=Device.Environment,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Apple only: builds from the store are production, builds from Xcode are sandbox.",
+    )
+    public_key = models.TextField(
+        help_text="What the gateway calls us. Web push: the public VAPID key; FCM: the service account; APNs: team.key."
+    )
     secret = models.BinaryField(editable=False, help_text="Sealed private key.")
     subject = models.CharField(
-        max_length=200, help_text="Who push services may write to about trouble: mailto:you@example.com or https://…"
+        max_length=200,
+        blank=True,
+        default="",
+        help_text="Who push services may write to about trouble: mailto:you@example.com or https://…",
+    )
+    per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="At most so many pushes a minute with this credential. Empty: as fast as the gateway takes them.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     pause_reason = models.CharField(max_length=200, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["gateway", "public_key", "app", "environment"], name="credential_once")
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -94,6 +94,9 @@ class Push(models.Model):
         "audiences.Profile", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="pushes"
     )
     device = models.ForeignKey("audiences.Device", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False)
+    credential = models.ForeignKey(
+        "delivery.Credential", null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
+    )
     send_key = models.CharField(max_length=60, help_text="The wave, or the run and step: one push per key and device.")
     state = models.CharField(max_length=8, choices=State, default=State.SENDING)
     reason = models.CharField(max_length=40, default="", db_default="")

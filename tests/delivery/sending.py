@@ -9,9 +9,9 @@ from typing import Any
 
 from audiences.models import Device, Profile, Standing
 from delivery.content import Rendered, Unrenderable, register
-from delivery.dispatch import Sender, drain_batch
+from delivery.dispatch import drain_batch
 from delivery.models import Message, Push, Wave
-from delivery.sender import build_sender
+from delivery.sender import Sender, build_sender
 from tests import make
 
 
@@ -99,7 +99,7 @@ def planned(profiles: list[Profile], *, now: Any, arm: str = "told", **values: A
 def sender() -> Any:
     made: Sender = build_sender()
     yield made
-    made.gateway._client.close()  # type: ignore[attr-defined]
+    made.close()
 
 
 def drain() -> int:

@@ -13,7 +13,7 @@ from delivery.gates.verdict import Effect
 from delivery.models import Cap, SendingRules, Wave
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
-LIVE = DeviceFacts(1, "webpush", "https://x", "", "", "", "granted", False, False, False, {})
+LIVE = DeviceFacts(1, "webpush", "https://x", "", "", "", "granted", False, False, False, "", "", NOW, {}, 1)
 
 
 def utc(*parts):
