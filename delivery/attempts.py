@@ -1,4 +1,4 @@
-"""When a push is tried again: at most five numbered attempts, each later, never past its wave's end."""
+"""When a push is tried again: at most five numbered attempts, each later, never past its end."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def weigh(one: Sending, wave: Wave, *, now: dt.datetime) -> None:
         one.due_at = now + dt.timedelta(seconds=HELD_SECONDS * settings.HEED_TIME_SCALE)
     elif outcome.action in _AGAIN:
         one.due_at = now + dt.timedelta(seconds=_wait(one))
-        if one.attempt >= MOST_ATTEMPTS or one.due_at >= wave.expires_at:
+        if one.attempt >= MOST_ATTEMPTS or one.due_at >= one.expires_at:
             reason = GIVEN_UP[0] if one.attempt >= MOST_ATTEMPTS else GIVEN_UP[1]
             one.outcome = replace(outcome, action=Action.FIX, reason=reason)
 

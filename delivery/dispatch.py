@@ -171,7 +171,7 @@ class _Batch:
     ) -> Parcel:
         now = self.now
         wave = self.wave
-        left = max(int((wave.expires_at - now).total_seconds()), 1)
+        left = max(int((facts.expires_at - now).total_seconds()), 1)
         sendings = []
         for device in chosen:
             earlier = facts.earlier.get(device.id)
@@ -186,13 +186,20 @@ class _Batch:
                 auth=device.auth,
                 sender_key=device.sender_key,
                 urgency=content.urgency,
-                collapse=content.collapse or (f"w{wave.pk}" if wave.must_arrive else ""),
+                collapse=content.collapse or (facts.send_key if wave.must_arrive else ""),
                 options=content.options,
                 registered_at=device.registered_at,
             )
             assert device.credential_id is not None
             sendings.append(
-                Sending(push_id, device, device.credential_id, (earlier.attempt if earlier else 0) + 1, letter)
+                Sending(
+                    push_id,
+                    device,
+                    device.credential_id,
+                    (earlier.attempt if earlier else 0) + 1,
+                    letter,
+                    facts.expires_at,
+                )
             )
         live = {device.id for device in facts.devices}
         return Parcel(
@@ -200,7 +207,7 @@ class _Batch:
             verdicts=verdicts,
             rendered=content,
             sendings=sendings,
-            good_until=min((v.good_until for v in verdicts if v.good_until), default=wave.expires_at),
+            good_until=min((v.good_until for v in verdicts if v.good_until), default=facts.expires_at),
             settled=[
                 push.state
                 for device_id, push in facts.earlier.items()

@@ -15,7 +15,6 @@ from django.conf import settings
 
 from audiences import statements
 from audiences.statements import joined
-from delivery.gates.fetch import send_key
 from delivery.models import Wave
 from delivery.parcel import Parcel
 
@@ -45,15 +44,16 @@ WITH judged AS (
 ), made AS (
     INSERT INTO delivery_push (id, wave_on, wave_id, message_id, profile_id, device_id, credential_id, send_key, state,
                                attempt, owner, lease_until, fence, content, intent_at)
-    SELECT p.id, %(wave_on)s, %(wave)s, p.message_id, p.profile_id, p.device_id, p.credential_id, %(send_key)s,
+    SELECT p.id, %(wave_on)s, %(wave)s, p.message_id, p.profile_id, p.device_id, p.credential_id, p.send_key,
            'sending', p.attempt, %(owner)s, now() + make_interval(secs => %(lease)s), p.fence, p.content::jsonb, now()
     FROM unnest(%(push_ids)s::uuid[], %(push_messages)s::bigint[], %(push_profiles)s::bigint[],
                 %(push_devices)s::bigint[], %(push_credentials)s::bigint[], %(attempts)s::int[], %(push_fences)s::int[],
-                string_to_array(%(contents)s::text, E'\\x1f'))
-         AS p(id, message_id, profile_id, device_id, credential_id, attempt, fence, content)
+                string_to_array(%(contents)s::text, E'\\x1f'), string_to_array(%(send_keys)s::text, E'\\x1f'))
+         AS p(id, message_id, profile_id, device_id, credential_id, attempt, fence, content, send_key)
     JOIN intent i ON i.id = p.message_id
     ON CONFLICT (send_key, device_id, wave_on) DO UPDATE
-        SET state = 'sending', credential_id = excluded.credential_id, attempt = excluded.attempt, owner = excluded.owner, lease_until = excluded.lease_until,
+        SET state = 'sending', credential_id = excluded.credential_id, attempt = excluded.attempt,
+            owner = excluded.owner, lease_until = excluded.lease_until,
             fence = excluded.fence, content = excluded.content, due_at = NULL, reason = ''
         WHERE delivery_push.state = 'retry' AND delivery_push.message_id = excluded.message_id
     RETURNING id, message_id
@@ -86,7 +86,6 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
         {
             "wave": wave.pk,
             "wave_on": wave.wave_on,
-            "send_key": send_key(wave),
             "owner": owner,
             "lease": settings.HEED_LEASE_SECONDS,
             "messages": [parcel.facts.message_id for parcel in parcels],
@@ -103,6 +102,7 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
             "attempts": [one.attempt for _, one in sendings],
             "push_fences": [parcel.facts.fence for parcel, _ in sendings],
             "contents": joined(content[id(parcel)] for parcel, _ in sendings),
+            "send_keys": joined(parcel.facts.send_key for parcel, _ in sendings),
         },
     )
     standings = {number for kind, number, _ in rows if kind == "standing"}

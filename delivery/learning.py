@@ -58,8 +58,12 @@ def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.da
 
 
 def count_fixes(wave: Wave, wrong: int) -> None:
-    """Messages that can never go out as they are: after twenty of them the wave waits for a person."""
+    """Messages that can never go out as they are: after twenty of them the wave waits for a person.
+
+    A day of the send API goes on: one program's bad messages must not stop what others send.
+    """
     Wave.objects.filter(pk=wave.pk).update(fix_count=F("fix_count") + wrong)
-    Wave.objects.filter(pk=wave.pk, fix_count__gte=FIXES_BEFORE_PAUSE, state=Wave.State.RUNNING).update(
+    found = Wave.objects.filter(pk=wave.pk, fix_count__gte=FIXES_BEFORE_PAUSE, state=Wave.State.RUNNING)
+    found.exclude(origin=Wave.SEND_API).update(
         state=Wave.State.PAUSED, state_reason="Push services refuse its messages: see the errors."
     )

@@ -14,7 +14,19 @@ from audiences import statements
 from delivery.models import Wave
 
 CLAIM = 500
-COLUMNS = ("id", "profile_id", "arm", "due_at", "planned_at", "planned_epoch", "fence", "intent_at", "data")
+COLUMNS = (
+    "id",
+    "profile_id",
+    "occurrence",
+    "arm",
+    "due_at",
+    "expires_at",
+    "planned_at",
+    "planned_epoch",
+    "fence",
+    "intent_at",
+    "data",
+)
 
 
 @dataclass(frozen=True, slots=True)

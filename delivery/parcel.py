@@ -23,6 +23,7 @@ class Sending:
     credential_id: int
     attempt: int
     letter: Letter
+    expires_at: dt.datetime
     outcome: Outcome | None = None
     due_at: dt.datetime | None = None
 

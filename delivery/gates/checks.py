@@ -86,12 +86,12 @@ def _since_planning(facts: Facts, out_epoch: int | None, out_at: dt.datetime | N
 def expiry(facts: Facts, *, now: dt.datetime) -> Verdict:
     """9: neither past its end nor later than is tolerable."""
     wave = facts.wave
-    if now >= wave.expires_at:
-        return Verdict.no("expiry", "expired", effect=Effect.EXPIRE, expired_at=wave.expires_at.isoformat())
+    if now >= facts.expires_at:
+        return Verdict.no("expiry", "expired", effect=Effect.EXPIRE, expired_at=facts.expires_at.isoformat())
     late = facts.wave.due_at + dt.timedelta(minutes=wave.tolerance_minutes)
     if now >= late and not facts.had_intent:
         return Verdict.no("expiry", "late", effect=Effect.EXPIRE, tolerance_minutes=wave.tolerance_minutes)
-    return Verdict.yes("expiry", good_until=min(wave.expires_at, late) if not facts.had_intent else wave.expires_at)
+    return Verdict.yes("expiry", good_until=facts.expires_at if facts.had_intent else min(facts.expires_at, late))
 
 
 def quiet_hours(facts: Facts, *, now: dt.datetime) -> Verdict:
@@ -111,7 +111,7 @@ def quiet_hours(facts: Facts, *, now: dt.datetime) -> Verdict:
         starts = boundary(_minute(now), zone=zone, wall=rules.quiet_from, last=False)
         return Verdict.yes("quiet_hours", good_until=starts, zone=zone.key)
     ends = boundary(_minute(now), zone=zone, wall=rules.quiet_until, last=True)
-    if ends >= facts.wave.expires_at:
+    if ends >= facts.expires_at:
         return Verdict.no("quiet_hours", "expires_in_quiet_hours", effect=Effect.EXPIRE, **hours)
     return Verdict.no("quiet_hours", "quiet_hours", effect=Effect.DEFER, frees_at=ends, **hours)
 
@@ -148,7 +148,7 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
         if len(counted) >= cap.limit:
             # It frees when so many have left the window that one more fits; a cap of zero never does.
             frees = counted[len(counted) - cap.limit] + window if cap.limit else None
-            defers = cap.defers and frees is not None and frees < facts.wave.expires_at
+            defers = cap.defers and frees is not None and frees < facts.expires_at
             effect = Effect.DEFER if defers else Effect.HOLD_BACK
             return Verdict.no("frequency_cap", "frequency_cap", effect=effect, frees_at=frees, **values)
         passed.append(values)
@@ -165,7 +165,7 @@ def cool_down(facts: Facts, *, now: dt.datetime) -> Verdict:
     frees = last + dt.timedelta(minutes=minutes)
     if now >= frees:
         return Verdict.yes("cool_down", last_at=last.isoformat())
-    if frees >= facts.wave.expires_at:
+    if frees >= facts.expires_at:
         return Verdict.no("cool_down", "cool_down", frees_at=frees, minutes=minutes, last_at=last.isoformat())
     return Verdict.no(
         "cool_down", "cool_down", effect=Effect.DEFER, frees_at=frees, minutes=minutes, last_at=last.isoformat()

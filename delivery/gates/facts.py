@@ -101,6 +101,18 @@ class Facts:
     intents: list[Intent] = field(default_factory=list)
     earlier: dict[int, EarlierPush] = field(default_factory=dict)
     data: Any = None
+    occurrence: int = 0
+    own_end: dt.datetime | None = None
+
+    @property
+    def expires_at(self) -> dt.datetime:
+        """The message's own end, or its wave's."""
+        return min(self.own_end, self.wave.expires_at) if self.own_end else self.wave.expires_at
+
+    @property
+    def send_key(self) -> str:
+        """What a device is served at most once for: the wave, or one occurrence in it."""
+        return f"w{self.wave.pk}-{self.occurrence}" if self.occurrence else f"w{self.wave.pk}"
 
     @property
     def is_merged(self) -> bool:

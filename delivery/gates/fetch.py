@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audiences import statements
+from audiences.statements import joined
 from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
 from delivery.models import Cap, SendingRules, Wave
 from delivery.routes import Routes
@@ -45,6 +46,8 @@ class Fetcher:
                 rules=self.rules,
                 caps=self.caps,
                 data=row["data"],
+                occurrence=row["occurrence"],
+                own_end=row["expires_at"],
             )
             for row in rows
         ]
@@ -131,22 +134,22 @@ class Fetcher:
                     one.intents.append(Intent(at, topic_id, message_class))
 
     def _earlier(self, facts: list[Facts]) -> None:
-        devices = {device.id for one in facts for device in one.devices}
-        if not devices:
+        devices: dict[str, set[int]] = {}
+        for one in facts:
+            devices.setdefault(one.send_key, set()).update(device.id for device in one.devices)
+        pairs = [(key, device_id) for key, ids in devices.items() for device_id in ids]
+        if not pairs:
             return
         found_rows = statements.rows(
             """
-            SELECT device_id, id, message_id, state, attempt, due_at FROM delivery_push
-            WHERE wave_on = %s AND send_key = %s AND device_id = ANY(%s)
+            SELECT p.send_key, p.device_id, p.id, p.message_id, p.state, p.attempt, p.due_at
+            FROM unnest(string_to_array(%s::text, E'\\x1f'), %s::bigint[]) AS k(send_key, device_id)
+                 JOIN delivery_push p ON p.send_key = k.send_key AND p.device_id = k.device_id
+            WHERE p.wave_on = %s
             """,
-            [self.wave.wave_on, send_key(self.wave), list(devices)],
+            [joined(key for key, _ in pairs), [device_id for _, device_id in pairs], self.wave.wave_on],
         )
-        found = {device_id: EarlierPush(*row) for device_id, *row in found_rows}
+        found = {(key, device_id): EarlierPush(*row) for key, device_id, *row in found_rows}
         if found:
             for one in facts:
-                one.earlier = {d.id: found[d.id] for d in one.devices if d.id in found}
-
-
-def send_key(wave: Wave) -> str:
-    """What a device is served at most once for: the wave."""
-    return f"w{wave.pk}"
+                one.earlier = {d.id: found[one.send_key, d.id] for d in one.devices if (one.send_key, d.id) in found}

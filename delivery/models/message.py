@@ -35,11 +35,16 @@ class Message(models.Model):
     profile = models.ForeignKey(
         "audiences.Profile", on_delete=models.DO_NOTHING, db_constraint=False, db_index=False, related_name="messages"
     )
-    occurrence = models.IntegerField(default=0, db_default=0, help_text="Which message of this wave for the profile.")
+    occurrence = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Which message of this wave for the profile, such as the number of an API send.",
+    )
     arm = models.CharField(max_length=14, choices=Arm)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     reason = models.CharField(max_length=40, default="", db_default="")
     due_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, help_text="Its own end, where that comes before its wave's.")
     planned_at = models.DateTimeField()
     planned_epoch = models.BigIntegerField(help_text="The standing's epoch when this was planned: the ledger position.")
     owner = models.CharField(max_length=40, default="", db_default="")
@@ -97,7 +102,7 @@ class Push(models.Model):
     credential = models.ForeignKey(
         "delivery.Credential", null=True, on_delete=models.DO_NOTHING, db_constraint=False, db_index=False
     )
-    send_key = models.CharField(max_length=60, help_text="The wave, or the run and step: one push per key and device.")
+    send_key = models.CharField(max_length=60, help_text="The wave and occurrence: one push per key and device.")
     state = models.CharField(max_length=8, choices=State, default=State.SENDING)
     reason = models.CharField(max_length=40, default="", db_default="")
     attempt = models.SmallIntegerField(default=1, db_default=1)

@@ -17,7 +17,7 @@ class WaveQuerySet(models.QuerySet["Wave"]):
 class Wave(models.Model):
     """One occurrence of a campaign, or one day of a send step or of the send API.
 
-    `origin` names what it belongs to in the upper layer ("campaign:12"); `content_source` is the name under which
+    `origin` names what it belongs to in the upper layer ("campaign:12"), or is SEND_API; `content_source` is the name under which
     that layer registered who renders and judges its messages.
     """
 
@@ -27,6 +27,8 @@ class Wave(models.Model):
         PAUSED = "paused", "paused"
         STOPPED = "stopped", "stopped"
         FINISHED = "finished", "finished"
+
+    SEND_API = "api"
 
     origin = models.CharField(max_length=80)
     occurrence = models.CharField(max_length=64, help_text="Which occurrence of its origin: a time or a day.")
