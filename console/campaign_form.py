@@ -11,9 +11,8 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 
 from audiences.models import Segment, Topic
 from campaigns.models import Campaign, MessageTemplate
+from console.length_field import LengthField
 from delivery.models import SendingRules
-
-WINDOWS = {24: "1 day", 72: "3 days", 168: "7 days", 336: "14 days", 720: "30 days"}
 
 
 class MomentInput(UnfoldAdminTextInputWidget):
@@ -23,7 +22,14 @@ class MomentInput(UnfoldAdminTextInputWidget):
 class CampaignForm(forms.ModelForm):
     """`scheduled_at` is asked as a wall-clock time with its zone and kept in UTC; empty means at launch."""
 
-    goal_hours = forms.TypedChoiceField(coerce=int, label="Within", widget=UnfoldAdminSelectWidget())
+    goal_hours = LengthField(kept_in="hours", most=2160, label="Within")
+    expires_hours = LengthField(
+        kept_in="hours",
+        most=672,
+        label="Worth sending for",
+        help_text="Some people have to wait: until their quiet hours end, a cap frees or a push service answers. "
+        "Whoever could not be sent to in this time does not get it at all.",
+    )
     start = forms.ChoiceField(
         choices=[("now", "As soon as I launch it"), ("later", "At a time")], widget=forms.RadioSelect, label="Start"
     )
@@ -62,7 +68,6 @@ class CampaignForm(forms.ModelForm):
             "goal_event": UnfoldAdminTextInputWidget({"list": "events", "autocomplete": "off"}),
             "control_percent": UnfoldAdminIntegerFieldWidget({"min": 0, "max": 50}),
             "control_reason": UnfoldAdminTextInputWidget(),
-            "expires_hours": UnfoldAdminIntegerFieldWidget({"min": 1, "max": 672}),
         }
         labels = {
             "included": "Send to anyone in",
@@ -72,7 +77,6 @@ class CampaignForm(forms.ModelForm):
             "goal_event": "What you hope they will do",
             "control_percent": "Left alone, in percent",
             "control_reason": "Why nobody is left alone",
-            "expires_hours": "Give up after, in hours",
         }
         help_texts = {
             "name": "For you and your colleagues; the people who get it never see it.",
@@ -90,9 +94,8 @@ class CampaignForm(forms.ModelForm):
         self.fields["included"].queryset = Segment.objects.filter(archived_at=None).order_by("name")
         self.fields["excluded"].queryset = Segment.objects.filter(archived_at=None).order_by("name")
         self.fields["template"].queryset = MessageTemplate.objects.filter(archived_at=None).order_by("name")
+        self.fields["template"].empty_label = self.fields["topic"].empty_label = "choose one …"
         self.fields["topic"].queryset = Topic.objects.filter(archived_at=None).order_by("position", "name")
-        hours = self.instance.goal_hours
-        self.fields["goal_hours"].choices = list((WINDOWS | {hours: WINDOWS.get(hours, f"{hours} hours")}).items())
         at = self.instance.scheduled_at
         self.initial["start"] = "later" if at else "now"
         self.initial["start_zone"] = self.zone

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from django.db import OperationalError, connection, transaction
 
+from audiences.durations import in_words
 from audiences.models import Permission, Segment
 from audiences.segments import audience
 from audiences.segments.language import InvalidRule
@@ -54,7 +55,7 @@ class Summary:
         """The smallest effect that the report will be able to show, as a sentence; empty where it cannot be said."""
         if not self.reach or not self.goal_event or not self.left_alone:
             return ""
-        days = f"{self.goal_hours // 24} days" if self.goal_hours >= 48 else f"{self.goal_hours} hours"
+        days = in_words(dt.timedelta(hours=self.goal_hours))
         if not self.base:
             return f"Nobody in this audience did “{self.goal_event}” in the last {days}, so no lift can be foretold."
         lift = smallest_lift(self.base, told=self.told, control=self.left_alone)

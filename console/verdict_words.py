@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.dateparse import parse_datetime
 
+from audiences.durations import in_words
+
 GATES = {
     "duplicate": "Only once",
     "profile": "Is still there",
@@ -156,8 +158,7 @@ def _phrase(gate: str, values: Mapping[str, Any], zone: str) -> str:
 
 
 def _cap(values: Mapping[str, Any]) -> str:
-    hours = int(values["hours"])
-    span = f"{hours // 24} days" if hours >= 48 and hours % 24 == 0 else f"{hours} hours"
+    span = in_words(dt.timedelta(hours=int(values["hours"])))
     seen = int(values["seen"])
     return f"{seen} {'push' if seen == 1 else 'pushes'} in {span}; the cap is {values['cap']}"
 
@@ -173,10 +174,26 @@ def _quiet(values: Mapping[str, Any]) -> str:
     return f"by the clock of {values['zone']}"
 
 
+def _cool_down(values: Mapping[str, Any]) -> str:
+    between = in_words(dt.timedelta(minutes=int(values["minutes"])))
+    return f"{between} must lie between two messages"
+
+
+def _content(values: Mapping[str, Any]) -> str:
+    return "a fallback stood in for something that is not known" if values["used_fallback"] else ""
+
+
+def _control(values: Mapping[str, Any]) -> str:
+    return f"{values['percent']:g} % of the audience are, drawn by lot"
+
+
 SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "frequency_cap": _cap,
     "quiet_hours": _quiet,
     "device": _device,
+    "cool_down": _cool_down,
+    "content": _content,
+    "control": _control,
 }
 """Gate → its values as a phrase. What it does not fit is listed value by value instead."""
 

@@ -17,11 +17,21 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from console.admin.forms import TickedMomentsForm
 from console.admin.site import ConsoleModelAdmin, site
+from console.length_field import LengthField
 from delivery.credentials import create_credential
 from delivery.models import Cap, Credential, SendingRules
 
 
 class SendingRulesForm(forms.ModelForm):
+    cool_down_minutes = LengthField(
+        kept_in="minutes",
+        units=("minute", "hour", "day"),
+        least=0,
+        most=30 * 24 * 60,
+        label="Between two messages",
+        help_text="The least time that lies between two messages to one person. 0 means none.",
+    )
+
     def clean_default_zone(self) -> str:
         zone = str(self.cleaned_data["default_zone"]).strip()
         if zone not in available_timezones():
@@ -49,7 +59,6 @@ class SendingRulesAdmin(ConsoleModelAdmin):
         "quiet_from": "Quiet from",
         "quiet_until": "Quiet until",
         "quiet_binds_transactional": "Transactional messages wait too",
-        "cool_down_minutes": "Minutes between two messages",
         "global_holdout_percent": "Never told anything, in percent",
     }
     fieldsets = (
@@ -86,21 +95,30 @@ class SendingRulesAdmin(ConsoleModelAdmin):
         return False
 
 
+class CapForm(forms.ModelForm):
+    hours = LengthField(
+        kept_in="hours",
+        most=24 * 366,
+        label="In any",
+        help_text="Counted back from the moment of sending, not by calendar days.",
+    )
+
+
 @admin.register(Cap, site=site)
 class CapAdmin(ConsoleModelAdmin):
     labels = {
         "limit": "At most",
-        "hours": "In how many hours",
         "topic": "Of this topic",
         "message_class": "Of this kind",
         "defers": "Messages beyond it wait",
     }
+    form = CapForm
     address = "settings/caps"
     plural = "Caps"
     singular = "cap"
     empty_title = "No cap yet"
     empty_text = (
-        "A cap says how many messages one person gets at most, such as 5 in 168 hours (7 days). "
+        "A cap says how many messages one person gets at most, such as 5 in 7 days. "
         "Without one, campaigns that overlap add up."
     )
     list_display = ("rule", "topic", "message_class", "then")

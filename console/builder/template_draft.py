@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any
 
+from audiences.durations import parts
 from campaigns.models import MessageTemplate
+from console.length_field import LENGTHS
 
 TEXTS = ("name", "title", "body", "url", "image", "icon", "badge", "collapse")
 BUTTONS = (1, 2)
-HOUR = 3600
+TTL_UNITS = ("second", "minute", "hour", "day", "week")
 
 
 def read(data: Mapping[str, str]) -> dict[str, Any]:
@@ -24,8 +27,9 @@ def read(data: Mapping[str, str]) -> dict[str, Any]:
         for n in BUTTONS
     ]
     values["actions"] = [button for button in buttons if button["title"] or button["url"]]
-    hours = data.get("ttl_hours", "24").strip()
-    values["ttl_seconds"] = int(float(hours) * HOUR) if hours.replace(".", "", 1).isdigit() and len(hours) < 8 else -1
+    number, unit = data.get("ttl_number", "1").strip(), data.get("ttl_unit", "day")
+    fits = number.isdecimal() and len(number) < 7 and unit in TTL_UNITS
+    values["ttl_seconds"] = int(number) * LENGTHS[unit] // LENGTHS["second"] if fits else -1
     values["urgency"] = data.get("urgency", MessageTemplate.Urgency.NORMAL)
     values["must_arrive"] = "must_arrive" in data
     return values
@@ -41,13 +45,15 @@ def settle(template: MessageTemplate, values: Mapping[str, Any]) -> MessageTempl
 def shown(template: MessageTemplate) -> dict[str, Any]:
     """What the form's inputs hold."""
     buttons = [*(template.actions or []), {}, {}][:2]
+    number, unit = parts(dt.timedelta(seconds=template.ttl_seconds))
     return {
         **{name: getattr(template, name) for name in TEXTS},
         "buttons": [
             {"key": f"button{n}", "number": n, "title": b.get("title", ""), "url": b.get("url", "")}
             for n, b in zip(BUTTONS, buttons, strict=True)
         ],
-        "ttl_hours": f"{template.ttl_seconds / HOUR:g}",
+        "ttl_number": number,
+        "ttl_unit": unit,
         "urgency": template.urgency,
         "must_arrive": template.must_arrive,
     }

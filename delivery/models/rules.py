@@ -5,6 +5,7 @@ import datetime as dt
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from audiences.durations import in_words
 from delivery.models.wave import MessageClass
 
 
@@ -69,6 +70,4 @@ class Cap(models.Model):
     )
 
     def __str__(self) -> str:
-        days, rest = divmod(self.hours, 24)
-        span = f"{days} days" if days and not rest else f"{self.hours} hours"
-        return f"{self.limit} in {span}"
+        return f"{self.limit} in {in_words(dt.timedelta(hours=self.hours))}"

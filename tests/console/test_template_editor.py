@@ -14,7 +14,8 @@ WRITTEN = {
     "title": "Hi {{ profile.first_name | default: 'there' }}",
     "body": "{{ last['Product Added'].name | default: 'Your pick' }} waits for you.",
     "url": "https://shop.example/cart",
-    "ttl_hours": "12",
+    "ttl_number": "12",
+    "ttl_unit": "hour",
     "urgency": "high",
     "button1-title": "Open",
     "button1-url": "https://shop.example/",
@@ -62,7 +63,7 @@ def test_publishing_refuses_a_field_without_fallback_beside_the_field(staff):
     ("change", "field", "words"),
     [
         ({"name": ""}, "name", "Give it a name"),
-        ({"ttl_hours": "soon"}, "ttl_hours", "Give the hours"),
+        ({"ttl_number": "soon"}, "ttl", "Give a whole number"),
     ],
 )
 def test_what_cannot_be_saved_says_so_beside_the_field(staff, change, field, words):
@@ -94,6 +95,7 @@ def test_the_preview_finds_the_edge_cases(staff, now):
     assert "Hi there" in previewed(staff, case="missing")
     assert "Your pick waits" in previewed(staff, case="never")
     assert "There is no profile" in previewed(staff, who="nobody")
+    assert "There is no profile" in previewed(staff, who="9" * 30)
 
 
 def test_a_message_that_would_be_held_back_says_why(staff):

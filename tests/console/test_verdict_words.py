@@ -62,10 +62,25 @@ def test_a_cap_tells_its_numbers_and_when_it_frees_by_the_profiles_clock() -> No
 
 
 def test_values_that_no_sentence_fits_are_listed() -> None:
-    [line] = said([{"gate": "cool_down", "allowed": False, "reason": "cool_down", "values": {"minutes": 30}}])
-    assert line.words == "The last message was too short a time ago; minutes 30"
+    [line] = said([{"gate": "expiry", "allowed": False, "reason": "late", "values": {"minutes": 30}}])
+    assert line.words == "It was later than is tolerated; minutes 30"
     [odd] = said([{"gate": "frequency_cap", "allowed": True, "values": {"seen": "many"}}])
     assert odd.words == "seen many"
+
+
+def test_gates_tell_their_values_in_a_marketers_words() -> None:
+    lines = said(
+        [
+            {"gate": "cool_down", "allowed": False, "reason": "cool_down", "values": {"minutes": 120}},
+            {"gate": "content", "allowed": True, "values": {"used_fallback": True}},
+            {"gate": "control", "allowed": False, "reason": "control", "values": {"percent": 10.0}},
+        ]
+    )
+    assert [line.words for line in lines] == [
+        "The last message was too short a time ago; 2 hours must lie between two messages",
+        "a fallback stood in for something that is not known",
+        "Left alone, to compare with; 10 % of the audience are, drawn by lot",
+    ]
 
 
 def test_a_message_that_was_not_judged_has_no_lines() -> None:
