@@ -10,7 +10,8 @@ from django.shortcuts import render
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
-from audiences.models import Profile, Segment
+from audiences.look_up import profile_named
+from audiences.models import Segment
 from campaigns.models import Campaign, MessageTemplate
 from console.admin.site import console_page
 from console.theme import navigation
@@ -52,7 +53,6 @@ def _rows(request: HttpRequest, words: str) -> Iterator[SearchResult]:
                 yield SearchResult(title=row.name, description=kind, link=link, icon=icon)
     if request.user.has_perm("audiences.view_profile"):
         # By id only, which an index answers; names are what the list of profiles is for.
-        people = Profile.objects.standing_alone().filter(external_id=words)[:OF_EACH]
-        for profile in people:
+        if profile := profile_named(words):
             link = reverse("console:audiences_profile_change", args=[profile.pk])
             yield SearchResult(title=profile.name, description="Profile", link=link, icon="person")

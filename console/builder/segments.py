@@ -16,6 +16,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from audiences.look_up import profile_named
 from audiences.models import AttributeName, EventName, Profile, Segment, Topic
 from audiences.segments.conditions import COUNTS, DEVICE_FIELDS, OWN_FIELDS
 from audiences.segments.explain import Explained, explain
@@ -97,7 +98,8 @@ def reach(request: HttpRequest) -> HttpResponse:
     if invalid is None:
         now = timezone.now()
         node = parse(to_rule(draft))
-        topic = Topic.objects.filter(pk=request.POST.get("topic") or 0).first()
+        chosen = request.POST.get("topic", "")
+        topic = Topic.objects.filter(pk=int(chosen)).first() if chosen.isdecimal() else None
         found = funnel.funnel(node, topic=topic, now=now)
         first = found.stages[0][1] or 1
         try:
@@ -119,9 +121,7 @@ def why(request: HttpRequest) -> HttpResponse:
     """Each condition for one profile, with the value found."""
     draft = from_form(request.POST)
     asked = request.POST.get("who", "").strip()
-    profile = Profile.objects.filter(external_id=asked).first() or (
-        Profile.objects.filter(pk=int(asked)).first() if asked.isdigit() and len(asked) < 18 else None
-    )
+    profile = profile_named(asked)
     context: dict[str, Any] = {"asked": asked, "profile": profile}
     if profile is not None and _invalid(draft) is None:
         explained = explain(to_rule(draft), profile.pk, now=timezone.now())

@@ -51,11 +51,6 @@ def find(case: str, fields: dict[str, object], *, last_events: Sequence[str], no
     return people.filter(attributes__has_key="first_name").first() or people.first()
 
 
-def named(words: str) -> Profile | None:
-    """The profile of this id."""
-    return Profile.objects.standing_alone().filter(external_id=words).first()
-
-
 def attributes_used(fields: dict[str, object]) -> list[str]:
     """The profile attributes that the message reads, first level."""
     names: dict[str, None] = {}

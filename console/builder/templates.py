@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from audiences.look_up import profile_named
 from audiences.models import AttributeName, EventName, Profile
 from campaigns import content
 from campaigns.content_source import contexts_for
@@ -21,6 +22,7 @@ from campaigns.models import MessageTemplate
 from campaigns.publish import Unpublishable, publish
 from console.admin.site import console_page, render_page
 from console.builder import template_draft, template_samples
+from console.length_field import unit_choices
 from delivery.gateways.encryption import LARGEST_PAYLOAD, WARN_PAYLOAD
 from delivery.models import SendingRules
 from delivery.payload import new_push_id, payload
@@ -29,12 +31,12 @@ MOST_NAMES = 200
 # What a check calls a field → its input in the form, where the two differ.
 FIELD_OF = {
     "tag": "collapse",
-    "ttl_seconds": "ttl_hours",
+    "ttl_seconds": "ttl",
     **{f"button {n} title": f"button{n}-title" for n in template_draft.BUTTONS},
     **{f"button {n} link": f"button{n}-url" for n in template_draft.BUTTONS},
 }
 PROBLEM_FIELDS = (
-    *(*template_draft.TEXTS, "ttl_hours", "urgency", "other"),
+    *(*template_draft.TEXTS, "ttl", "urgency", "other"),
     *(name for name in FIELD_OF.values() if name.startswith("button")),
 )
 
@@ -60,7 +62,7 @@ def preview(request: HttpRequest) -> HttpResponse:
     case = request.POST.get("case", "typical")
     asked = request.POST.get("who", "").strip()
     if asked:
-        profile = template_samples.named(asked)
+        profile = profile_named(asked)
     else:
         profile = template_samples.find(case, fields, last_events=sorted(compiled.last_events), now=now)
     context: dict[str, Any] = {"profile": profile, "asked": asked, "site": SendingRules.current().site_name}
@@ -99,7 +101,7 @@ def _edited(request: HttpRequest, template: MessageTemplate) -> HttpResponse:
     template_draft.settle(template, template_draft.read(request.POST))
     problems = _name_problems(template)
     if template.ttl_seconds < 0:
-        problems["ttl_hours"] = [content.Problem("ttl_hours", "Give the hours as a number, such as 24.")]
+        problems["ttl"] = [content.Problem("ttl", "Give a whole number and its unit, such as 1 day.")]
         template.ttl_seconds = 86_400
     if problems:
         return _page(request, template, problems=problems, status=400)
@@ -174,6 +176,7 @@ def _page(
         form=form,
         problems=beside,
         urgencies=MessageTemplate.Urgency.choices,
+        ttl_units=unit_choices(*template_draft.TTL_UNITS),
         cases=template_samples.CASES,
         latest=latest,
         is_ahead=latest is not None and latest.content() != template.content(),
