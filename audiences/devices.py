@@ -10,9 +10,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, F, Q, Value, When
 
 from audiences.models import Device, Permission
+from audiences.models.device import PERMITTED
 from audiences.standing import raise_epochs
 
 QUARANTINE_DAYS = 30
@@ -96,6 +97,8 @@ def register(batch: Sequence[Registration], *, now: dt.datetime) -> list[Device]
                 fresh.append(device)
             else:
                 owners.add(device.profile_id)
+            if device.pk and device.permission in PERMITTED and one.permission not in PERMITTED:
+                device.permission_lost_at = now
             for name in FIELDS:
                 value = getattr(one, name)
                 # What a renewal leaves unsaid stays as it was.
@@ -118,6 +121,7 @@ def register(batch: Sequence[Registration], *, now: dt.datetime) -> list[Device]
             renewed.values(),
             [
                 *FIELDS,
+                "permission_lost_at",
                 "registered_at",
                 "last_seen_at",
                 "detached_at",
@@ -168,9 +172,13 @@ def detach(*, keys: Collection[str] = (), addresses: Collection[str] = (), now: 
     return _change(Q(key__in=keys) | Q(address__in=addresses), detached_at=now)
 
 
-def set_permission(permission: str, *, keys: Collection[str] = (), addresses: Collection[str] = ()) -> int:
+def set_permission(
+    permission: str, *, keys: Collection[str] = (), addresses: Collection[str] = (), now: dt.datetime
+) -> int:
     """Record what the operating system allows now. Returns how many devices changed."""
-    return _change(Q(key__in=keys) | Q(address__in=addresses), permission=permission)
+    lost = Case(When(permission__in=PERMITTED, then=Value(now)), default=F("permission_lost_at"))
+    values = {"permission": permission} | ({} if permission in PERMITTED else {"permission_lost_at": lost})
+    return _change(Q(key__in=keys) | Q(address__in=addresses), **values)
 
 
 def quarantine(device_ids: Collection[int], *, reason: str, now: dt.datetime) -> int:

@@ -83,7 +83,7 @@ def arrive(arrival: Arrival, *, source: Source, now: dt.datetime) -> Device | No
             if 0 not in found.owners:
                 return None
             if not said.address:
-                devices.set_permission(said.permission, keys=[said.id])
+                devices.set_permission(said.permission, keys=[said.id], now=now)
                 return None
             device = devices.register([_registration(arrival, found.owners[0])], now=now)[0]
             if said.permission == Permission.GRANTED:

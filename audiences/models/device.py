@@ -14,11 +14,14 @@ class Permission(models.TextChoices):
     NOT_ASKED = "default", "not asked"
 
 
+PERMITTED = (Permission.GRANTED, Permission.PROVISIONAL)
+
+
 class DeviceQuerySet(models.QuerySet["Device"]):
     def live(self) -> DeviceQuerySet:
         """Devices that a push may be sent to: permitted, attached, with an address that is not dead."""
         return self.filter(
-            permission__in=[Permission.GRANTED, Permission.PROVISIONAL],
+            permission__in=PERMITTED,
             quarantined_at=None,
             detached_at=None,
             needs_resubscribe_at=None,
@@ -54,6 +57,9 @@ class Device(models.Model):
     )
     environment = models.CharField(max_length=10, choices=Environment, blank=True, default="", db_default="")
     permission = models.CharField(max_length=11, choices=Permission, default=Permission.GRANTED)
+    permission_lost_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it last told that notifications, once allowed, no longer are."
+    )
     platform = models.CharField(max_length=16, blank=True, default="", db_default="")
     browser = models.CharField(max_length=32, blank=True, default="", db_default="")
     os = models.CharField(max_length=32, blank=True, default="", db_default="")

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from campaigns.models import Campaign
 from campaigns.results.lift import Comparison, Counts, Interval, SampleRatio, compare, guardrail, sample_ratio
-from campaigns.results.outcomes import Goal, Sum, by_hour, sums
+from campaigns.results.outcomes import Goal, Sum, series, sums
 from delivery.models import Arm, Message, Wave
 
 State = Message.State
+SHORT = dt.timedelta(hours=4)
 OPEN = {State.QUEUED, State.CLAIMED, State.PUSHING}
 
 
@@ -32,7 +33,8 @@ class Stage:
 class CampaignResult:
     """Every number of the report. Unit: profiles. Rates are shares, 0–1.
 
-    `attributed` counts those whose goal came within the window after a click, last click first; `caused` compares the
+    `opt_outs` compares who left within 24 hours: opted out, or forbade notifications on a device (`lost_permission`,
+    of the told). Addresses that their gateways called dead are counted apart. `attributed` counts those whose goal came within the window after a click, last click first; `caused` compares the
     arms. The two answer different questions and are never added.
     """
 
@@ -49,11 +51,14 @@ class CampaignResult:
     caused: Comparison
     ratio: SampleRatio | None
     opt_outs: Comparison
+    lost_permission: int
+    dead_addresses: int
     opt_out_verdict: str
     opt_out_interval: Interval | None
     matures_at: dt.datetime | None
     is_mature: bool
-    hours: tuple[tuple[dt.datetime, str, int], ...]
+    grain: str
+    series: tuple[tuple[dt.datetime, str, int], ...]
 
     @property
     def verdict(self) -> str:
@@ -77,6 +82,8 @@ def result_of(campaign: Campaign, *, now: dt.datetime) -> CampaignResult:
     opt_out_verdict, opt_out_interval = guardrail(opt_outs.told, opt_outs.control)
     last = max((group.last_decided_at for group in groups if group.last_decided_at), default=None)
     matures_at = last + goal.window if last else None
+    # In the first hours an hour is too coarse to see anything.
+    grain = "minute" if wave and now - wave.due_at < SHORT else "hour"
     still_open = sum(group.profiles for group in groups if group.state in OPEN)
     return CampaignResult(
         wave=wave,
@@ -92,11 +99,14 @@ def result_of(campaign: Campaign, *, now: dt.datetime) -> CampaignResult:
         caused=caused,
         ratio=_ratio(campaign, caused, last, still_open),
         opt_outs=opt_outs,
+        lost_permission=sum(group.lost_permission for group in told),
+        dead_addresses=sum(group.dead_addresses for group in told),
         opt_out_verdict=opt_out_verdict,
         opt_out_interval=opt_out_interval,
         matures_at=matures_at,
         is_mature=bool(matures_at and matures_at <= now and not still_open),
-        hours=tuple(by_hour(wave, goal)) if wave else (),
+        grain=grain,
+        series=tuple(series(wave, goal, grain=grain)) if wave else (),
     )
 
 

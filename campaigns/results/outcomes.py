@@ -31,6 +31,8 @@ COLUMNS = (
     "converted_at",
     "attributed_at",
     "opted_out_at",
+    "permission_lost_at",
+    "address_dead_at",
 )
 
 
@@ -54,7 +56,8 @@ WITH message AS MATERIALIZED (
     WHERE m.wave_id = %(wave)s AND m.wave_on = %(wave_on)s
 ), pushed AS (
     SELECT message_id, min(intent_at) FILTER (WHERE state = 'sent') AS sent_at, min(shown_at) AS shown_at,
-           min(clicked_at) AS clicked_at, min(dismissed_at) AS dismissed_at
+           min(clicked_at) AS clicked_at, min(dismissed_at) AS dismissed_at,
+           min(finished_at) FILTER (WHERE state = 'dropped') AS address_dead_at
     FROM delivery_push WHERE wave_id = %(wave)s AND wave_on = %(wave_on)s GROUP BY message_id
 ), goal AS (
     SELECT profile_id, occurred_at FROM audiences_event
@@ -80,24 +83,37 @@ WITH message AS MATERIALIZED (
          AND c.at >= m.decided_at AND c.at < m.decided_at + %(opt_out_window)s
          AND (c.topic_id IS NULL OR c.topic_id = %(topic)s)
     GROUP BY m.id
+), forbidding AS (
+    SELECT m.id, min(d.permission_lost_at) AS permission_lost_at
+    FROM message m JOIN audiences_device d ON d.profile_id = m.profile_id
+         AND d.permission_lost_at >= m.decided_at AND d.permission_lost_at < m.decided_at + %(opt_out_window)s
+    GROUP BY m.id
 )
 SELECT m.profile_id, m.external_id, m.arm, m.state, m.reason, m.decided_at, u.sent_at, u.shown_at, u.clicked_at,
-       u.dismissed_at, r.converted_at, a.attributed_at, l.opted_out_at
+       u.dismissed_at, r.converted_at, a.attributed_at, l.opted_out_at,
+       f.permission_lost_at, u.address_dead_at
 FROM message m LEFT JOIN pushed u ON u.message_id = m.id LEFT JOIN reached r ON r.id = m.id
      LEFT JOIN claimed a ON a.id = m.id LEFT JOIN leaving l ON l.id = m.id
+     LEFT JOIN forbidding f ON f.id = m.id
 """
 
 _SUMS = """
 SELECT arm, state, reason, count(*), count(decided_at), count(sent_at), count(shown_at), count(clicked_at),
        count(dismissed_at), count(converted_at) FILTER (WHERE decided_at IS NOT NULL), count(attributed_at),
-       count(opted_out_at) FILTER (WHERE decided_at IS NOT NULL), min(decided_at), max(decided_at)
+       count(coalesce(opted_out_at, permission_lost_at)) FILTER (WHERE decided_at IS NOT NULL),
+       count(permission_lost_at) FILTER (WHERE decided_at IS NOT NULL AND opted_out_at IS NULL),
+       count(address_dead_at), min(decided_at), max(decided_at)
 FROM ({rows}) rows GROUP BY arm, state, reason
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """Profiles of one arm, state and reason: how many, and how many of them did what."""
+    """Profiles of one arm, state and reason: how many, and how many of them did what.
+
+    `opted_out` holds those who lost permission on a device as well; `lost_permission` are those of them who did not
+    opt out besides.
+    """
 
     arm: str
     state: str
@@ -111,6 +127,8 @@ class Sum:
     converted: int
     attributed: int
     opted_out: int
+    lost_permission: int
+    dead_addresses: int
     first_decided_at: dt.datetime | None
     last_decided_at: dt.datetime | None
 
@@ -130,22 +148,22 @@ def rows(wave: Wave, goal: Goal) -> Iterator[tuple[Any, ...]]:
             yield from batch
 
 
-_HOURS = """
-SELECT hour, kind, count(*) FROM ({rows}) r CROSS JOIN LATERAL (
-    VALUES (date_trunc('hour', sent_at), 'sent'), (date_trunc('hour', shown_at), 'shown'),
-           (date_trunc('hour', clicked_at), 'clicked'),
-           (date_trunc('hour', converted_at) , 'converted')
-) h(hour, kind)
-WHERE hour IS NOT NULL AND arm = 'told' AND (kind <> 'converted' OR decided_at IS NOT NULL)
-GROUP BY hour, kind ORDER BY hour
+_SERIES = """
+SELECT moment, kind, count(*) FROM ({rows}) r CROSS JOIN LATERAL (
+    VALUES (date_trunc(%(grain)s, sent_at), 'sent'), (date_trunc(%(grain)s, shown_at), 'shown'),
+           (date_trunc(%(grain)s, clicked_at), 'clicked'), (date_trunc(%(grain)s, converted_at), 'converted')
+) s(moment, kind)
+WHERE moment IS NOT NULL AND arm = 'told' AND (kind <> 'converted' OR decided_at IS NOT NULL)
+GROUP BY moment, kind ORDER BY moment
 """
 
 
-def by_hour(wave: Wave, goal: Goal) -> list[tuple[dt.datetime, str, int]]:
-    """(hour, kind, profiles) of the told arm, in order of time; kinds: sent, shown, clicked, converted."""
+def series(wave: Wave, goal: Goal, *, grain: str) -> list[tuple[dt.datetime, str, int]]:
+    """(moment, kind, profiles) of the told arm, in order of time; kinds: sent, shown, clicked, converted. `grain` is
+    what moments are cut to: minute or hour."""
     with connection.cursor() as cursor:
-        cursor.execute(_HOURS.format(rows=_ROWS), _params(wave, goal))
-        return [(hour, kind, profiles) for hour, kind, profiles in cursor.fetchall()]
+        cursor.execute(_SERIES.format(rows=_ROWS), {**_params(wave, goal), "grain": grain})
+        return [(moment, kind, profiles) for moment, kind, profiles in cursor.fetchall()]
 
 
 def _params(wave: Wave, goal: Goal) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -101,13 +102,24 @@ def arms(told: Counts, control: Counts) -> Figure:
     }
 
 
-def hours(result: CampaignResult) -> Figure:
-    """The told arm as it went: profiles sent to, shown, clicked, converted so far, hour by hour (UTC)."""
+def course(result: CampaignResult) -> Figure:
+    """The told arm as it went: profiles sent to, shown, clicked, converted so far, minute by minute or hour by hour
+    (UTC). Each line starts at nothing and is drawn to the last moment of all, so that one moment is a line too."""
     series: dict[str, tuple[list[str], list[int]]] = {name: ([], []) for name in SERIES}
-    for hour, kind, profiles in result.hours:
+    step = dt.timedelta(**{f"{result.grain}s": 1})
+    for moment, kind, profiles in result.series:
         moments, totals = series[kind]
-        moments.append(hour.isoformat())
-        totals.append((totals[-1] if totals else 0) + profiles)
+        if not moments:
+            moments.append((moment - step).isoformat())
+            totals.append(0)
+        moments.append(moment.isoformat())
+        totals.append(totals[-1] + profiles)
+    if result.series:
+        last = (max(moment for moment, _, _ in result.series) + step).isoformat()
+        for moments, totals in series.values():
+            if moments:
+                moments.append(last)
+                totals.append(totals[-1])
     return {
         "data": [
             {
@@ -117,7 +129,7 @@ def hours(result: CampaignResult) -> Figure:
                 "x": series[name][0],
                 "y": series[name][1],
                 "line": {"color": colour, "width": 2.5, "shape": "hv"},
-                "hovertemplate": "%{x|%a %d %b %H:00}: %{y:,} " + name + " so far<extra></extra>",
+                "hovertemplate": "%{x|%a %d %b %H:%M}: %{y:,} " + name + " so far<extra></extra>",
             }
             for name, colour in zip(SERIES, ("muted", "faint", "accent", "good"), strict=True)
             if series[name][0]

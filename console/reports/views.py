@@ -38,7 +38,7 @@ def campaign(request: HttpRequest, pk: int) -> HttpResponse:
     result = result_of(one, now=timezone.now())
     headline, explanation = words.verdict(result)
     reasons = _reasons(result)
-    figures = {"funnel": charts.funnel(result.funnel), "hours": charts.hours(result)}
+    figures = {"funnel": charts.funnel(result.funnel), "course": charts.course(result)}
     if reasons:
         figures["reasons"] = charts.reasons([(said, n) for said, _, n in reasons])
     if result.caused.control.n:
@@ -119,8 +119,15 @@ def _table(result: CampaignResult) -> list[tuple[str, object]]:
         ]
     for name, arm in (("told", result.opt_outs.told), ("held out", result.opt_outs.control)):
         ends = wilson(arm)
-        lines += [(f"{name}: opted out", arm.conversions), (f"{name}: opt-out share", round(arm.rate, 6))]
+        lines += [
+            (f"{name}: opted out or lost permission", arm.conversions),
+            (f"{name}: opt-out share", round(arm.rate, 6)),
+        ]
         lines += [
             (f"{name}: opt-out share, {end}", round(at, 6)) for end, at in zip(("low", "high"), ends, strict=True)
         ]
+    lines += [
+        ("told: lost permission without opting out", result.lost_permission),
+        ("told: addresses that were dead", result.dead_addresses),
+    ]
     return lines + [(f"not sent: {reason}", n) for _, reason, n in result.reasons]

@@ -43,7 +43,9 @@ def verdict(result: CampaignResult) -> tuple[str, str]:
 def opt_outs(result: CampaignResult) -> str:
     """What the campaign cost in opt-outs, held against those who were left alone."""
     told, control = result.opt_outs.told, result.opt_outs.control
-    counted = f"{told.conversions:,} of {told.n:,} told people opted out within 24 hours ({told.rate:.2%})"
+    counted = f"{told.conversions:,} of {told.n:,} told people left within 24 hours ({told.rate:.2%})"
+    if result.lost_permission:
+        counted += f", {result.lost_permission:,} of them by forbidding notifications in their browser or phone"
     if not control.n:
         return f"{counted}; nobody was held out to compare with."
     compared = f"{counted}, against {control.rate:.2%} of those held out. "

@@ -1,5 +1,7 @@
 """The life of a device: registered, moved, logged out, declared dead."""
 
+import datetime as dt
+
 import pytest
 
 from audiences import devices
@@ -71,9 +73,36 @@ def test_a_dead_address_is_kept_with_its_reason_and_revived_by_registering(now):
 def test_a_denied_permission_is_no_live_device(now):
     owner = make.profile()
     devices.register([registration(owner, key="k")], now=now)
-    devices.set_permission(Permission.DENIED, keys=["k"])
+    devices.set_permission(Permission.DENIED, keys=["k"], now=now)
     assert not Device.objects.live().exists()
     assert Standing.objects.get(profile=owner).epoch == 2
+
+
+@pytest.mark.parametrize("way", ["set", "registered"])
+def test_a_permission_that_is_taken_back_is_remembered_with_its_moment(now, way):
+    owner, later = make.profile(), now + dt.timedelta(days=1)
+
+    def tell(permission, at):
+        if way == "set":
+            devices.set_permission(permission, keys=["k"], now=at)
+        else:
+            devices.register([registration(owner, key="k", permission=permission)], now=at)
+
+    devices.register([registration(owner, key="k")], now=now)
+    tell(Permission.GRANTED, now)
+    assert Device.objects.get().permission_lost_at is None
+    tell(Permission.DENIED, later)
+    tell(Permission.DENIED, later + dt.timedelta(days=1))
+    assert Device.objects.get().permission_lost_at == later
+    tell(Permission.GRANTED, later + dt.timedelta(days=2))
+    device = Device.objects.get()
+    assert (device.permission, device.permission_lost_at) == ("granted", later)
+
+
+def test_a_permission_that_was_never_granted_is_not_lost(now):
+    devices.register([registration(make.profile(), key="k", permission=Permission.DENIED)], now=now)
+    devices.set_permission(Permission.NOT_ASKED, keys=["k"], now=now)
+    assert Device.objects.get().permission_lost_at is None
 
 
 def test_two_registrations_of_one_device_in_a_batch_are_one_device(now):

@@ -8,8 +8,10 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 
+from audiences.consent import NewChoice, record
 from campaigns.results.campaign import result_of
 from campaigns.results.lift import Counts, compare
+from console.reports.charts import course
 from console.reports.exports import cell
 from delivery.models import Message, Push
 from tests import make
@@ -121,9 +123,48 @@ def test_the_page_says_it_in_words_and_shows_the_charts(finished, staff):
     page = staff.get(f"/console/reports/campaigns/{finished.pk}/").content.decode()
     assert "Too few to say" in page
     assert "992 more profiles told" in page
-    for chart in ("chart-funnel", "chart-reasons", "chart-hours", "chart-arms"):
+    for chart in ("chart-funnel", "chart-reasons", "chart-course", "chart-arms"):
         assert f'data-chart="{chart}"' in page
     assert "no_device" in page
+
+
+def test_who_opted_out_or_forbade_notifications_within_a_day_has_left(finished, now):
+    at = now - dt.timedelta(days=10)
+    told = list(Message.objects.filter(arm="told", state="sent").order_by("profile_id"))
+    held = Message.objects.filter(arm="control").first()
+    make.device(held.profile, permission="denied", permission_lost_at=at + dt.timedelta(hours=5))
+    told[0].profile.devices.update(permission="denied", permission_lost_at=at + dt.timedelta(hours=1))
+    told[1].profile.devices.update(permission="denied", permission_lost_at=at + dt.timedelta(hours=25))
+    for one, hours in ((told[2], 2), (told[0], 3)):
+        choice = NewChoice(profile_id=one.profile_id, topic_id=None, decision="out", source="preference page")
+        record([choice], now=at + dt.timedelta(hours=hours))
+    told[3].profile.devices.update(permission="denied", permission_lost_at=at + dt.timedelta(hours=20))
+    Push.objects.filter(message=told[4]).update(state="dropped", finished_at=at)
+    result = result_of(finished, now=now)
+    assert (result.opt_outs.told, result.opt_outs.control) == (Counts(8, 3), Counts(4, 1))
+    assert (result.lost_permission, result.dead_addresses) == (1, 1)
+
+
+def test_the_page_tells_who_left_by_forbidding_notifications(finished, staff, now):
+    at = now - dt.timedelta(days=10)
+    one = Message.objects.filter(arm="told", state="sent").first()
+    one.profile.devices.update(permission="denied", permission_lost_at=at + dt.timedelta(hours=1))
+    page = staff.get(f"/console/reports/campaigns/{finished.pk}/").content.decode()
+    assert "1 of 8 told people left within 24 hours (12.50%), 1 of them by forbidding notifications" in page
+
+
+def test_the_course_of_the_first_minutes_is_a_line_already(finished, now):
+    at = now - dt.timedelta(days=10)
+    early = result_of(finished, now=at + dt.timedelta(minutes=30))
+    assert early.grain == "minute"
+    sent = next(line for line in course(early)["data"] if line["name"] == "Sent")
+    assert sent["y"][:2] == [0, 8]
+    assert len(sent["x"]) >= 3
+    assert sent["x"] == sorted(sent["x"])
+    late = result_of(finished, now=now)
+    assert late.grain == "hour"
+    ends = {line["x"][-1] for line in course(late)["data"]}
+    assert len(ends) == 1
 
 
 def test_an_empty_report_tells_the_next_step(staff):
