@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -97,8 +98,10 @@ def progress(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def summary(request: HttpRequest) -> HttpResponse:
     """What the form as it stands would do, and what is still missing. Saves nothing."""
-    pk = request.POST.get("campaign")
-    saved = get_object_or_404(Campaign, pk=pk, state=State.DRAFT) if pk else Campaign()
+    pk = request.POST.get("campaign", "")
+    if pk and not pk.isdecimal():
+        raise Http404
+    saved = get_object_or_404(Campaign, pk=int(pk), state=State.DRAFT) if pk else Campaign()
     form = CampaignForm(request.POST, instance=saved)
     now = timezone.now()
     found = _problems_of(form)
@@ -225,6 +228,11 @@ def people(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _form(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     form = CampaignForm(request.POST or None, instance=campaign)
+    if "launch" in request.POST:
+        for problem in _problems_of(CampaignForm(request.POST, instance=copy(campaign))):
+            field = "start_at" if problem.field == "scheduled_at" else problem.field
+            if problem.severity == "error" and not form.has_error(field or NON_FIELD_ERRORS):
+                form.add_error(field if field in form.fields else None, problem.message)
     if request.method == "POST" and form.is_valid():
         saved = form.save()
         if "launch" in request.POST:

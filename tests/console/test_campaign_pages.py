@@ -34,10 +34,12 @@ def answers(**said: object) -> dict[str, object]:
         "topic": make.topic().pk,
         "message_class": "promotional",
         "goal_event": "Order Completed",
-        "goal_hours": "168",
+        "goal_hours_number": "7",
+        "goal_hours_unit": "day",
         "control_percent": "10",
         "control_reason": "",
-        "expires_hours": "24",
+        "expires_hours_number": "24",
+        "expires_hours_unit": "hour",
         "start": "now",
         "start_at": "",
         "start_zone": "",
@@ -95,13 +97,68 @@ def test_a_time_that_the_clocks_skip_is_refused(console: Client) -> None:
         ({"start": "later"}, "start_at", "Say when"),
         ({"start": "later", "start_at": "2026-12-24T09:00", "start_zone": "Berlin"}, "start_zone", "Europe/Berlin"),
         ({"control_percent": "80"}, "control_percent", "50"),
-        ({"expires_hours": "0"}, "expires_hours", "1"),
+        ({"expires_hours_number": "0"}, "expires_hours", "At least 1 hour"),
+        ({"expires_hours_number": "5", "expires_hours_unit": "week"}, "expires_hours", "At most 28 days"),
+        ({"goal_hours_number": "soon"}, "goal_hours", "whole number"),
+        ({"goal_hours_number": ""}, "goal_hours", "Say how long"),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field(
     console: Client, said: dict[str, object], field: str, words: str
 ) -> None:
     assert words in errors_of(console, **said)[field][0]
+
+
+def test_lengths_of_time_are_asked_and_shown_as_a_number_and_a_unit(console: Client) -> None:
+    made = post_new(console, expires_hours_number="2", expires_hours_unit="week")
+    assert made is not None
+    assert (made.goal_hours, made.expires_hours) == (168, 336)
+    where = reverse("console:campaigns_campaign_change", args=[made.pk])
+    html = console.get(where).content.decode()
+    assert 'name="goal_hours_number" value="7"' in html
+    assert 'name="expires_hours_number" value="14"' in html
+    assert "within 7 days" in console.get(reverse("console:campaign_launch", args=[made.pk])).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "words"),
+    [
+        ({"goal_event": ""}, "goal_event", "Name the event"),
+        ({"topic": ""}, "topic", "Choose a topic"),
+        ({"included": []}, "included", "at least one segment"),
+        ({"control_percent": "0"}, "control_reason", "say why there is none"),
+        ({"start": "later", "start_at": "2020-12-24T09:00"}, "start_at", "has passed"),
+    ],
+)
+def test_what_a_launch_misses_is_said_beside_its_field_and_nothing_is_lost(
+    console: Client, said: dict[str, object], field: str, words: str
+) -> None:
+    make.credential()
+    make.profile()
+    answer = console.post(reverse("console:campaigns_campaign_add"), answers(**said) | {"launch": "1"})
+    assert words in answer.context["form"].errors[field][0]
+    assert not Campaign.objects.exists()
+    assert 'value="Spring"' in answer.content.decode()
+    draft = post_new(console, **said)  # as a draft it may wait for the rest
+    assert draft is not None
+    answer = console.post(
+        reverse("console:campaigns_campaign_change", args=[draft.pk]), answers(**said) | {"launch": "1"}
+    )
+    assert words in answer.context["form"].errors[field][0]
+    assert Campaign.objects.get().pk == draft.pk
+
+
+def test_what_misses_nothing_comes_to_the_launch_page(console: Client) -> None:
+    make.credential()
+    make.profile()
+    answer = console.post(reverse("console:campaigns_campaign_add"), answers() | {"launch": "1"})
+    assert answer["Location"] == reverse("console:campaign_launch", args=[Campaign.objects.get().pk])
+
+
+@pytest.mark.parametrize("crooked", ["x", "1e3", "9" * 40, "-1"])
+def test_a_summary_of_no_campaign_is_not_found(console: Client, crooked: str) -> None:
+    answer = console.post(reverse("console:campaign_summary"), answers() | {"campaign": crooked})
+    assert answer.status_code == 404
 
 
 def test_two_campaigns_do_not_share_a_name(console: Client) -> None:

@@ -15,6 +15,8 @@ from django.urls import reverse
 from audiences.consent import NewChoice, record
 from audiences.models import EventName, Permission
 from campaigns.models import Campaign
+from console.api.keys import create_key
+from console.models import ApiKey
 from delivery.models import Cap, Hold, Message, Push, SendingRules, Wave
 from tests import make
 
@@ -94,6 +96,7 @@ def populated(owner: User) -> dict[str, int]:
         "credential": credential.pk,
         "source": source.pk,
         "cap": cap.pk,
+        "api_key": create_key("Billing", ["read"])[0].pk,
         "user": owner.pk,
     }
 
@@ -119,6 +122,9 @@ PAGES = {
     "sources": ("audiences_source_changelist", None, 8),
     "new source": ("audiences_source_add", None, 6),
     "source": ("audiences_source_change", "source", 7),
+    "API keys": ("console_apikey_changelist", None, 8),
+    "new API key": ("console_apikey_add", None, 6),
+    "API key": ("console_apikey_change", "api_key", 7),
     "sending rules": ("delivery_sendingrules_change", 1, 10),
     "caps": ("delivery_cap_changelist", None, 8),
     "new cap": ("delivery_cap_add", None, 8),
@@ -235,6 +241,7 @@ def test_an_empty_console_says_the_next_step_on_every_list(console: Client) -> N
         "profiles": "Nobody has been seen yet",
         "topics": "No topic yet",
         "sources": "Nothing sends data yet",
+        "API keys": "No API key yet",
         "caps": "No cap yet",
         "credentials": "No push credential yet",
     }.items():
@@ -287,13 +294,54 @@ def test_sending_rules_refuse_an_unknown_time_zone(console: Client) -> None:
         "site_name": "Shop",
         "quiet_from": "22:00",
         "quiet_until": "08:00",
-        "cool_down_minutes": 0,
+        "cool_down_minutes_number": "2",
+        "cool_down_minutes_unit": "hour",
         "global_holdout_percent": "0",
     }
     answer = console.post(where, said | {"default_zone": "Berlin"})
     assert "Europe/Berlin" in str(answer.context["adminform"].form.errors["default_zone"])
     console.post(where, said | {"default_zone": "Europe/Berlin"})
-    assert SendingRules.current().default_zone == "Europe/Berlin"
+    rules = SendingRules.current()
+    assert (rules.default_zone, rules.cool_down_minutes) == ("Europe/Berlin", 120)
+
+
+def test_a_cap_is_asked_and_told_in_days(console: Client) -> None:
+    where = reverse("console:delivery_cap_add")
+    said = {"limit": "5", "hours_number": "1", "hours_unit": "week", "topic": "", "message_class": ""}
+    console.post(where, said)
+    assert Cap.objects.get().hours == 168
+    assert "5 in 7 days" in console.get(reverse("console:delivery_cap_changelist")).content.decode()
+    answer = console.post(where, said | {"hours_number": "0"})
+    assert "At least 1 hour" in str(answer.context["adminform"].form.errors["hours"])
+
+
+def test_an_api_key_is_shown_once_and_works_until_it_is_revoked(console: Client) -> None:
+    said = {"name": "Billing", "scopes": ["read"], "lives_days": "90"}
+    answer = console.post(reverse("console:console_apikey_add"), said)
+    text = re.search(r'id="key">(hk_[^<]+)<', answer.content.decode())
+    assert text
+    key = ApiKey.objects.get()
+    assert key.scopes == ["read"]
+    assert key.expires_at
+    assert (key.expires_at - key.created_at).days in (89, 90)
+    asked = {"headers": {"Authorization": f"Bearer {text[1]}"}}
+    assert Client().get("/api/profiles", **asked).status_code == 200
+    for page in (
+        reverse("console:console_apikey_changelist"),
+        reverse("console:console_apikey_change", args=[key.pk]),
+    ):
+        html = console.get(page).content.decode()
+        assert key.hint in html
+        assert text[1] not in html
+    console.post(reverse("console:console_apikey_change", args=[key.pk]), {"name": "Billing", "revoked": "on"})
+    assert Client().get("/api/profiles", **asked).status_code == 401
+    assert "revoked" in console.get(reverse("console:console_apikey_changelist")).content.decode()
+
+
+def test_an_api_key_that_may_nothing_is_refused(console: Client) -> None:
+    answer = console.post(reverse("console:console_apikey_add"), {"name": "Billing", "lives_days": "0"})
+    assert "Tick at least one" in str(answer.context["adminform"].form.errors["scopes"])
+    assert not ApiKey.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -175,6 +175,16 @@ def test_the_reach_counts_and_shows_examples(staff):
     assert "Ada" in page
 
 
+@pytest.mark.parametrize("crooked", ["x", "1 OR 1=1", "-1", "1.5", "9" * 40, "\0", "²"])
+def test_a_crooked_topic_counts_as_any_topic(staff, crooked):
+    someone = make.profile()
+    make.device(someone)
+    draft = from_rule({"everyone": True})
+    answer = staff.post("/console/segments/build/reach/", {"topic": crooked, **posted(draft)})
+    assert answer.status_code == 200
+    assert re.findall(r'<b class="hd-number">(\d+)</b>', answer.content.decode()) == ["1"] * 6
+
+
 def test_one_profile_is_explained_with_what_was_found(staff, real_now):
     someone = make.profile("p-1", attributes={"plan": "free"})
     make.event(someone, "Bought", at=real_now)
