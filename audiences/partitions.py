@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
+from functools import partial
 
 from django.db import connection, transaction
 
@@ -37,6 +38,5 @@ def ensure_months(table: str, days: Iterable[dt.date]) -> None:
                     f"CREATE TABLE {name} PARTITION OF {table} "
                     f"FOR VALUES FROM ('{month:%Y-%m-%d}{clock}') TO ('{following(month):%Y-%m-%d}{clock}')"
                 )
-        # Remembered only outside a transaction that could still roll the table back.
-        if not connection.in_atomic_block:
-            _known.add((database, table, month))
+        # Remembered once no transaction can roll the table back any more.
+        transaction.on_commit(partial(_known.add, (database, table, month)))

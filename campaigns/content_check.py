@@ -9,16 +9,14 @@ from typing import Any, Literal
 
 from liquid.builtin.expressions.filtered import Filter
 
-from campaigns import links
 from campaigns.liquid.environment import ROOTS, parse
 from campaigns.liquid.fallbacks import unguarded
 from campaigns.liquid.fields import fields_used
 from campaigns.liquid.tree import Refused, everything, position
 from campaigns.rendering import LINKS, Content, Unrenderable, compile_template, written
+from delivery import links
+from delivery.limits import LONGEST_TTL, MOST_BUTTONS, URGENCIES
 
-URGENCIES = ("very-low", "low", "normal", "high")
-LONGEST_TTL = 28 * 86_400
-MOST_BUTTONS = 2
 # About how many characters are seen before the rest is cut, title and text, on a lock screen or in a banner.
 SEEN = {"Chrome on a computer": (55, 120), "Android": (50, 240), "iPhone": (40, 150)}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +32,25 @@ class CampaignContent:
             [one.profile_id for one in batch], compiled, now=now, extra=[_own(one) for one in batch]
         )
         return [_bent(result) for result in content.render_batch(compiled, contexts)]
+
+
+class TemplateContent(CampaignContent):
+    """The same for sends of programs, whose messages carry {"data": {…}, "options": {…}}: the template reads the data
+    as `event`, and the options are added to its own."""
+
+    def render(self, wave: Wave, batch: Sequence[Rendering], *, now: dt.datetime) -> list[Rendered | Unrenderable]:
+        carried = [one.data or {} for one in batch]
+        plain = [replace(one, data=own.get("data")) for one, own in zip(batch, carried, strict=True)]
+        return [
+            replace(result, options=_together(result.options, own["options"]))
+            if isinstance(result, Rendered) and own.get("options")
+            else result
+            for result, own in zip(super().render(wave, plain, now=now), carried, strict=True)
+        ]
+
+
+def _together(mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    return {platform: {**mine.get(platform, {}), **theirs.get(platform, {})} for platform in {*mine, *theirs}}
 
 
 @lru_cache(maxsize=64)

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from audiences.buckets import bucket_sql
 from audiences.partitions import ensure_months
 from audiences.segments import audience
 from campaigns.models import Campaign
+from delivery.arms import arm_sql
 from delivery.models import Arm, MessageClass, SendingRules, Wave
 
 PLAN_BATCH = 250_000
@@ -92,16 +92,6 @@ def plan(wave: Wave, *, now: dt.datetime, batch: int = PLAN_BATCH) -> bool:
 
 
 def _arm_sql(wave: Wave, rules: SendingRules) -> tuple[str, list[Any]]:
-    """The arm as an expression over s.profile_id: the global holdout first, then this wave's control."""
-    cases, params = [], []
-    holdout = int(rules.global_holdout_percent * 100)
-    if wave.message_class != MessageClass.TRANSACTIONAL:
-        if holdout:
-            cases.append(f"WHEN {bucket_sql('s.profile_id')} < %s THEN '{Arm.GLOBAL_HOLDOUT}'")
-            params += [rules.global_holdout_salt, holdout]
-        if wave.control_share:
-            cases.append(f"WHEN {bucket_sql('s.profile_id')} < %s THEN '{Arm.CONTROL}'")
-            params += [wave.control_salt, wave.control_share]
-    if not cases:
+    if wave.message_class == MessageClass.TRANSACTIONAL:
         return f"'{Arm.TOLD}'", []
-    return f"CASE {' '.join(cases)} ELSE '{Arm.TOLD}' END", params
+    return arm_sql("s.profile_id", rules, salt=wave.control_salt, share=wave.control_share)

@@ -9,14 +9,13 @@ from typing import Any
 import msgspec
 from liquid.exceptions import LiquidError, UndefinedError
 
-from campaigns import links
 from campaigns.liquid.compile import Render, quickest
 from campaigns.liquid.environment import parse
 from campaigns.liquid.fields import is_dynamic, last_events
 from campaigns.liquid.tree import Refused
+from delivery import links
+from delivery.limits import LARGEST
 
-# What a push service takes is 3,993 bytes of plain text; ids, receipt and preference link need the rest.
-LARGEST = 3_000
 TEXTS = ("title", "body", "url", "image", "icon", "badge", "tag")
 LINKS = ("url", "image", "icon", "badge")
 

@@ -38,6 +38,8 @@ TICKS = (
     Tick("console.clock.say_alive", 15),
     Tick("console.clock.clean_queues", 60),
     Tick("audiences.tasks.forget_calls", 60),
+    Tick("delivery.tasks.forget_receipts", 60),
+    Tick("delivery.tasks.close_days", 600),
     Tick("audiences.tasks.make_partitions", 3600),
 )
 

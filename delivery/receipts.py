@@ -14,6 +14,8 @@ from audiences.signing import is_signed, sign
 
 KINDS = ("received", "shown", "opened", "clicked", "dismissed")
 PURPOSE = "receipt"
+LOG_DAYS = 7
+SLICE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +67,40 @@ def accept(receipts: Sequence[Receipt], *, now: dt.datetime) -> Accepted:
                 WITH told AS (
                     SELECT p.id FROM delivery_push p WHERE p.id = ANY(%(ids)s) AND p.wave_on = %(wave_on)s
                     AND p.{kind}_at IS NULL {_UNLESS.get(kind, "")} ORDER BY p.id FOR UPDATE
+                ), stored AS (
+                    UPDATE delivery_push p SET {kind}_at = greatest(t.at, p.intent_at)
+                           {_ALSO.get(kind, "")}
+                    FROM unnest(%(ids)s, %(times)s::timestamptz[]) AS t(id, at), told
+                    WHERE p.id = t.id AND told.id = p.id AND p.wave_on = %(wave_on)s
+                    RETURNING p.id, p.message_id, p.profile_id, p.device_id, p.{kind}_at AS at
                 )
-                UPDATE delivery_push p SET {kind}_at = greatest(t.at, p.intent_at)
-                       {_ALSO.get(kind, "")}
-                FROM unnest(%(ids)s, %(times)s::timestamptz[]) AS t(id, at), told
-                WHERE p.id = t.id AND told.id = p.id AND p.wave_on = %(wave_on)s
+                INSERT INTO delivery_receipt (push_id, wave_on, message_id, profile_id, device_id, kind, at)
+                SELECT id, %(wave_on)s, message_id, profile_id, device_id, %(kind)s, at FROM stored
                 """,
-                {"ids": list(pushes), "times": list(pushes.values()), "wave_on": wave_on},
+                {"ids": list(pushes), "times": list(pushes.values()), "wave_on": wave_on, "kind": kind},
             )
             stored += cursor.rowcount
             repeated += len(pushes) - cursor.rowcount
     return Accepted(stored=stored, repeated=repeated, refused=refused)
+
+
+def drop_old(*, now: dt.datetime, most: int = 50) -> int:
+    """Forget the log of receipts after LOG_DAYS, in slices (each push keeps its own). Returns how many rows."""
+    before = now - dt.timedelta(days=LOG_DAYS)
+    total = 0
+    for _ in range(most):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """
+                DELETE FROM delivery_receipt WHERE id IN (
+                    SELECT id FROM delivery_receipt WHERE recorded_at < %s ORDER BY recorded_at LIMIT %s)
+                """,
+                [before, SLICE],
+            )
+            total += cursor.rowcount
+            if cursor.rowcount < SLICE:
+                break
+    return total
 
 
 # Browsers close a notification that was clicked: such a close is no dismissal.

@@ -10,8 +10,9 @@ import time
 import django_rq
 import redis
 from django.conf import settings
+from django.utils import timezone
 
-from delivery import outbox, sweeper
+from delivery import outbox, receipts, submission, sweeper
 from delivery.dispatch import LostSupervisor, drain_batch
 from delivery.sender import NoCredential, Sender, build_sender
 
@@ -73,3 +74,13 @@ def sweep() -> None:
     swept = sweeper.sweep()
     if swept.requeued or swept.unknown or swept.poisoned:
         log.warning("a worker was lost: %s", swept)
+
+
+def close_days() -> None:
+    """The days of the send API that are over."""
+    submission.close_days(now=timezone.now())
+
+
+def forget_receipts() -> None:
+    """The log of receipts that is old; what each push knows of itself stays."""
+    receipts.drop_old(now=timezone.now())

@@ -1,6 +1,20 @@
 from delivery.models.credential import Credential, Hold
 from delivery.models.message import Arm, Message, Push
+from delivery.models.receipt import Receipt
 from delivery.models.rules import Cap, SendingRules
+from delivery.models.send import Send
 from delivery.models.wave import MessageClass, Wave
 
-__all__ = ["Arm", "Cap", "Credential", "Hold", "Message", "MessageClass", "Push", "SendingRules", "Wave"]
+__all__ = [
+    "Arm",
+    "Cap",
+    "Credential",
+    "Hold",
+    "Message",
+    "MessageClass",
+    "Push",
+    "Receipt",
+    "Send",
+    "SendingRules",
+    "Wave",
+]

@@ -4,6 +4,8 @@ import uuid
 
 from django.db import models
 
+from delivery.message_ids import public_id
+
 
 class Arm(models.TextChoices):
     TOLD = "told", "told"
@@ -72,10 +74,18 @@ class Message(models.Model):
             models.Index(
                 fields=["profile", "intent_at"], name="message_pressure", condition=models.Q(intent_at__isnull=False)
             ),
+            models.Index(
+                fields=["finished_at", "id"], name="message_finished", condition=models.Q(finished_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.wave_id}/{self.profile_id} {self.state} {self.reason}".rstrip()
+
+    @property
+    def public_id(self) -> str:
+        """What programs call it: its day finds the partition."""
+        return public_id(self.pk, self.wave_on)
 
 
 class Push(models.Model):

@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from delivery.models import Push
-from delivery.receipts import Accepted, Receipt, accept, receipt_token
+from delivery.models import Receipt as Logged
+from delivery.receipts import Accepted, Receipt, accept, drop_old, receipt_token
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -75,3 +76,13 @@ def test_a_devices_clock_is_held_between_the_intent_and_now(push, now):
     accept([told(push, "clicked", now + dt.timedelta(days=400))], now=now)
     push.refresh_from_db()
     assert push.shown_at == push.clicked_at == now
+
+
+def test_the_log_of_receipts_has_each_once_and_is_forgotten_after_a_week(push, now):
+    for kind in ("shown", "shown", "clicked"):
+        accept([told(push, kind)], now=now)
+    logged = list(Logged.objects.order_by("id").values_list("kind", "push_id", "message_id"))
+    assert logged == [("shown", push.id, push.message_id), ("clicked", push.id, push.message_id)]
+    recorded = Logged.objects.latest("recorded_at").recorded_at
+    assert drop_old(now=recorded + dt.timedelta(days=6)) == 0
+    assert drop_old(now=recorded + dt.timedelta(days=8)) == 2
