@@ -14,15 +14,13 @@ from itertools import groupby
 from django.conf import settings
 
 from audiences.sealing import unseal
+from delivery.credentials import PURPOSE
 from delivery.gateways import BUILDERS
 from delivery.gateways.base import Gateway, Outcome
 from delivery.holds import Watch
 from delivery.http import Client
 from delivery.parcel import Sending
 from delivery.routes import Routes
-
-PURPOSE = "credential"
-"""What credentials' secrets are sealed for."""
 
 
 class NoCredential(LookupError):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import json
+from functools import cache
 from typing import Any
 
 from audiences.models import Device, Event, Identifier, Profile, Segment, Source, Standing, Topic
@@ -155,3 +157,37 @@ def message(of: Wave, to: Profile, **values: Any) -> Message:
             **values,
         }
     )
+
+
+@cache
+def _rsa_pem() -> str:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def service_account(project: str = "shop-1", **values: Any) -> str:
+    """A service account's key file as Firebase's console gives it, with a real key."""
+    return json.dumps(
+        {
+            "type": "service_account",
+            "project_id": project,
+            "private_key_id": "0123456789abcdef",
+            "private_key": _rsa_pem(),
+            "client_email": f"push@{project}.iam.gserviceaccount.com",
+            "token_uri": "https://oauth2.googleapis.com/token",
+            **values,
+        }
+    )
+
+
+@cache
+def p8() -> str:
+    """An Apple signing key, as its file holds it."""
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
