@@ -181,21 +181,51 @@ def set_permission(
     return _change(Q(key__in=keys) | Q(address__in=addresses), **values)
 
 
-def quarantine(device_ids: Collection[int], *, reason: str, now: dt.datetime) -> int:
-    """The gateway said these addresses are dead: kept, with the reason, but not pushed to. Returns how many."""
-    return _change(Q(pk__in=device_ids, quarantined_at=None), quarantined_at=now, quarantine_reason=reason)
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What a gateway's answer speaks of: this device at this address, as it was registered at that moment or before."""
+
+    device_id: int
+    address: str
+    as_of: dt.datetime
 
 
-def ask_to_resubscribe(device_ids: Collection[int], *, now: dt.datetime) -> int:
+def quarantine(spoken: Sequence[Spoken], *, reason: str, now: dt.datetime) -> set[int]:
+    """The gateway said these addresses are dead: kept, with the reason, but not pushed to.
+
+    A device that has another address by now, or registered this one again since, is left as it is. Returns the ids of
+    those that are dead.
+    """
+    return _change_where_still_so(spoken, quarantined_at=now, quarantine_reason=reason)
+
+
+def ask_to_resubscribe(spoken: Sequence[Spoken], *, now: dt.datetime) -> set[int]:
     """These subscriptions belong to another sender key: they wait until the browser subscribes again."""
-    return _change(Q(pk__in=device_ids), needs_resubscribe_at=now)
+    return _change_where_still_so(spoken, needs_resubscribe_at=now)
 
 
-def switch_environment(device_ids: Collection[int]) -> int:
+def switch_environment(spoken: Sequence[Spoken]) -> set[int]:
     """These addresses are unknown where they were said to belong: they belong to Apple's other environment."""
     sandbox, production = Device.Environment.SANDBOX, Device.Environment.PRODUCTION
     other = Case(When(environment=sandbox, then=Value(production)), default=Value(sandbox))
-    return _change(Q(pk__in=device_ids), environment=other)
+    return _change_where_still_so(spoken, environment=other)
+
+
+def _change_where_still_so(spoken: Sequence[Spoken], **values: object) -> set[int]:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            # Whoever registers meanwhile is waited for, and then seen.
+            cursor.execute(
+                """
+                SELECT d.id, d.profile_id FROM audiences_device d
+                JOIN unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS s(id, address, as_of) ON s.id = d.id
+                WHERE d.address = s.address AND d.registered_at <= s.as_of ORDER BY d.id FOR UPDATE OF d
+                """,
+                [[s.device_id for s in spoken], [s.address for s in spoken], [s.as_of for s in spoken]],
+            )
+            rows = cursor.fetchall()
+        _set(rows, **values)
+    return {pk for pk, _ in rows}
 
 
 def _change(which: Q, **values: object) -> int:
@@ -203,5 +233,10 @@ def _change(which: Q, **values: object) -> int:
         rows = list(
             Device.objects.filter(which).order_by("pk").select_for_update().values_list("pk", "profile_id", named=False)
         )
-        raise_epochs({profile_id for _, profile_id in rows})
-        return Device.objects.filter(pk__in=[pk for pk, _ in rows]).update(**values)
+        return _set(rows, **values)
+
+
+def _set(rows: Collection[tuple[int, int]], **values: object) -> int:
+    """Change these (device, owner), which are locked."""
+    raise_epochs({profile_id for _, profile_id in rows})
+    return Device.objects.filter(pk__in=[pk for pk, _ in rows]).update(**values)

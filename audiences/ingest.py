@@ -198,7 +198,12 @@ class _Batch:
         result.stored = len(owned)
         result.rejected.sort()
         heed_tokens(
-            [(result.owners[index], call) for index, call in result.calls if index in result.owners], now=self.now
+            [
+                (result.owners[index], call, when)
+                for (index, call), when in zip(result.calls, self.times, strict=True)
+                if index in result.owners
+            ],
+            now=self.now,
         )
 
     def _fresh(self) -> set[str | int | float | None]:

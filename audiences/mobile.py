@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Sequence
 
 from audiences.calls import Call, Context
-from audiences.devices import Registration, quarantine, register
+from audiences.devices import Registration, Spoken, quarantine, register
 from audiences.models import Device, Permission
 
 GATEWAYS = {"ios": "apns", "android": "fcm"}
@@ -16,19 +16,19 @@ LONGEST_TOKEN = 4096
 BOUNCED = "Push Notification Bounced"
 
 
-def heed_tokens(said: Sequence[tuple[int, Call]], *, now: dt.datetime) -> None:
-    """Register the tokens in these (profile id, call), where they are new or now somebody else's.
+def heed_tokens(said: Sequence[tuple[int, Call, dt.datetime]], *, now: dt.datetime) -> None:
+    """Register the tokens in these (profile id, call, when), where they are new or now somebody else's.
 
     An SDK repeats its token with every call: one look-up for the batch finds those that are known. A token of which
     its own app says that pushes bounced is quarantined.
     """
     wanted: dict[tuple[str, str], Registration] = {}
-    bounced: set[tuple[str, str]] = set()
-    for profile_id, call in said:
+    bounced: dict[tuple[str, str], dt.datetime] = {}
+    for profile_id, call, when in said:
         context = call.context
         one = _registration(profile_id, context) if context is not None and context.device is not None else None
         if one is not None and call.event == BOUNCED:
-            bounced.add((one.gateway, one.address))
+            bounced[one.gateway, one.address] = when
         elif one is not None:
             wanted[one.gateway, one.address] = one
     if not wanted and not bounced:
@@ -40,7 +40,11 @@ def heed_tokens(said: Sequence[tuple[int, Call]], *, now: dt.datetime) -> None:
         )
     }
     register([one for place, one in sorted(wanted.items()) if _differs(one, known.get(place))], now=now)
-    quarantine([known[place].pk for place in bounced if place in known], reason="bounced", now=now)
+    quarantine(
+        [Spoken(known[place].pk, place[1], bounced[place]) for place in sorted(bounced) if place in known],
+        reason="bounced",
+        now=now,
+    )
 
 
 def _differs(one: Registration, device: Device | None) -> bool:

@@ -25,7 +25,7 @@ from delivery.gates.fetch import Fetcher
 from delivery.gates.judge import AFTER_CONTENT, judge
 from delivery.gates.verdict import Effect, Verdict
 from delivery.gateways.base import Letter
-from delivery.learning import learn
+from delivery.learning import learn, learn_of_devices
 from delivery.models import Hold
 from delivery.parcel import Parcel, Sending
 from delivery.payload import new_push_id, payload
@@ -221,8 +221,10 @@ class _Batch:
         until = time.monotonic() + settings.HEED_LEASE_SECONDS - 1
         checkpoint("after_intent")
         sendings = [one for parcel in committed.pushing for one in parcel.sendings]
-        self.sender.send(sendings, now=self.now, until=until)
+        posted_at = self.now
+        self.sender.send(sendings, now=posted_at, until=until)
         checkpoint("after_post")
+        learn_of_devices(sendings, posted_at=posted_at, now=self.now)
         for one in sendings:
             weigh(one, self.wave, now=self.now)
         recording.outcomes(self.wave, committed.pushing, owner=self.sender.owner)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.conf import settings
 from django.db.models import F
 
 from audiences import devices
+from audiences.devices import Spoken
 from delivery import holds
 from delivery.attempts import GIVEN_UP
 from delivery.gateways.base import Action
@@ -19,22 +21,45 @@ from delivery.sender import Sender
 FIXES_BEFORE_PAUSE = 20
 
 
+def learn_of_devices(sendings: Sequence[Sending], *, posted_at: dt.datetime, now: dt.datetime) -> None:
+    """Quarantine dead addresses, and mark those that need a new subscription or belong to the other environment.
+
+    An answer counts for the address that was pushed to, as it was registered when posting began. Where the device was
+    registered again since, the push was refused for an address of the past: it is tried again.
+    """
+    dead: dict[str, list[Spoken]] = {}
+    resubscribing: list[Spoken] = []
+    elsewhere: list[Spoken] = []
+    for one in sendings:
+        outcome = one.outcome
+        assert outcome is not None
+        as_of = min(outcome.dead_since or posted_at, posted_at)
+        spoken = Spoken(one.device.id, one.letter.address, as_of)
+        if outcome.action == Action.DROP:
+            dead.setdefault(outcome.reason, []).append(spoken)
+        elif outcome.action == Action.RESUBSCRIBE:
+            resubscribing.append(spoken)
+        elif outcome.action == Action.SWITCH:
+            elsewhere.append(spoken)
+    changed: set[int] = set()
+    for reason, found in sorted(dead.items()):
+        changed |= devices.quarantine(found, reason=reason, now=now)
+    if resubscribing:
+        changed |= devices.ask_to_resubscribe(resubscribing, now=now)
+    if elsewhere:
+        devices.switch_environment(elsewhere)
+    for one in sendings:
+        if one.outcome and one.outcome.action in (Action.DROP, Action.RESUBSCRIBE) and one.device.id not in changed:
+            one.outcome = replace(one.outcome, action=Action.DELAY, reason="address_renewed")
+
+
 def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.datetime) -> None:
-    """Quarantine dead addresses, hold origins that ask for it or fail, pause a wave that is wrong."""
-    dead: dict[str, list[int]] = {}
-    stale: list[int] = []
-    elsewhere: list[int] = []
+    """Hold origins that ask for it or fail, pause a wave that is wrong."""
     wrong = 0
     for one in sendings:
         outcome = one.outcome
         assert outcome is not None
-        if outcome.action == Action.DROP:
-            dead.setdefault(outcome.reason, []).append(one.device.id)
-        elif outcome.action == Action.RESUBSCRIBE:
-            stale.append(one.device.id)
-        elif outcome.action == Action.SWITCH:
-            elsewhere.append(one.device.id)
-        elif outcome.action == Action.FIX and outcome.reason not in GIVEN_UP:
+        if outcome.action == Action.FIX and outcome.reason not in GIVEN_UP:
             wrong += 1
         place = (one.credential_id, sender.gateway(one.credential_id).origin(one.letter.address))
         verdict = sender.watch.see(place, outcome)
@@ -47,12 +72,6 @@ def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.da
                 detail=f"{outcome.status} {outcome.detail}".strip(),
                 now=now,
             )
-    for reason, ids in dead.items():
-        devices.quarantine(ids, reason=reason, now=now)
-    if stale:
-        devices.ask_to_resubscribe(stale, now=now)
-    if elsewhere:
-        devices.switch_environment(elsewhere)
     if wrong:
         count_fixes(wave, wrong)
 

@@ -43,9 +43,15 @@ def device(owner: Profile, *, address: str | None = None, **values: Any) -> Devi
     """A live web push device; give p256dh and auth where something is really encrypted for it."""
     return Device.objects.create(
         profile=owner,
-        gateway="webpush",
         address=address or f"https://fcm.googleapis.com/fcm/send/{next(_number)}",
-        **{"created_at": NOW, "registered_at": NOW, "last_seen_at": NOW, "platform": "web", **values},
+        **{
+            "gateway": "webpush",
+            "created_at": NOW,
+            "registered_at": NOW,
+            "last_seen_at": NOW,
+            "platform": "web",
+            **values,
+        },
     )
 
 

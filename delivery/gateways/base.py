@@ -27,7 +27,10 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a gateway made of one push. `wait` is in seconds, where the gateway or the table asks for a pause."""
+    """What a gateway made of one push. `wait` is in seconds, where the gateway or the table asks for a pause.
+
+    `dead_since`: of a DROP, where the gateway says since when it knows: a device registered later than that is kept.
+    """
 
     action: Action
     reason: str = ""
@@ -36,6 +39,7 @@ class Outcome:
     wait: float | None = None
     reference: str = ""
     ttl_granted: int | None = None
+    dead_since: dt.datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
