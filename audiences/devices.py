@@ -17,6 +17,8 @@ from audiences.models.device import PERMITTED
 from audiences.standing import raise_epochs
 
 QUARANTINE_DAYS = 30
+RETIRED, FORGOTTEN = "retired:", "forgotten:"
+"""What stands in place of an address that moved to another row, or was forgotten."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,6 +199,16 @@ def quarantine(spoken: Sequence[Spoken], *, reason: str, now: dt.datetime) -> se
     those that are dead.
     """
     return _change_where_still_so(spoken, quarantined_at=now, quarantine_reason=reason)
+
+
+def restore(device_ids: Collection[int]) -> list[int]:
+    """The gateway was wrong about these addresses: they are pushed to again. Returns the devices that came back."""
+    dead = Q(pk__in=device_ids, quarantined_at__isnull=False)
+    with transaction.atomic():
+        back = Device.objects.filter(dead).exclude(address__startswith=RETIRED).exclude(address__startswith=FORGOTTEN)
+        found = list(back.order_by("pk").select_for_update().values_list("pk", flat=True))
+        _change(Q(pk__in=found), quarantined_at=None, quarantine_reason="")
+    return found
 
 
 def ask_to_resubscribe(spoken: Sequence[Spoken], *, now: dt.datetime) -> set[int]:

@@ -11,5 +11,9 @@ def forget_calls() -> None:
     upkeep.drop_seen_calls(now=timezone.now())
 
 
+def forget_dead_addresses() -> None:
+    upkeep.forget_dead_addresses(now=timezone.now())
+
+
 def make_partitions() -> None:
     upkeep.make_partitions(now=timezone.now())

@@ -1,4 +1,4 @@
-"""What the tables of behaviour need now and then: old message ids go, next months' partitions come."""
+"""What tables need now and then: old message ids and dead addresses go, next months' partitions come."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime as dt
 
 from django.db import connection
 
+from audiences.devices import FORGOTTEN, QUARANTINE_DAYS
 from audiences.partitions import ensure_months, following, month_of
 
 SEEN_DAYS = 7
@@ -27,6 +28,32 @@ def drop_seen_calls(*, now: dt.datetime, most: int = 50) -> int:
                 DELETE FROM audiences_seencall WHERE ctid = ANY(ARRAY(
                     SELECT ctid FROM audiences_seencall WHERE seen_at < %s ORDER BY seen_at LIMIT %s
                     FOR UPDATE SKIP LOCKED
+                ))
+                """,
+                [before, SLICE],
+            )
+            total += cursor.rowcount
+            if cursor.rowcount < SLICE:
+                break
+    return total
+
+
+def forget_dead_addresses(*, now: dt.datetime, most: int = 50) -> int:
+    """Forget the addresses of devices that were set aside 30 days ago and never came back. Returns how many.
+
+    Their rows stay, for what was sent to them. In slices, at most `most`; the rest waits for the next turn.
+    """
+    before = now - dt.timedelta(days=QUARANTINE_DAYS)
+    total = 0
+    for _ in range(most):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                UPDATE audiences_device SET address = '{FORGOTTEN}' || id, p256dh = '', auth = '', sender_key = ''
+                WHERE id = ANY(ARRAY(
+                    SELECT id FROM audiences_device
+                    WHERE quarantined_at < %s AND NOT (address LIKE '{FORGOTTEN}%%')
+                    ORDER BY quarantined_at LIMIT %s FOR UPDATE SKIP LOCKED
                 ))
                 """,
                 [before, SLICE],

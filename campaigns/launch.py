@@ -48,8 +48,20 @@ def pause(campaign: Campaign, *, reason: str = "paused by hand") -> bool:
     return _move(campaign, [State.SCHEDULED, State.RUNNING], State.PAUSED, Wave.State.PAUSED, reason)
 
 
+def notice_halts() -> int:
+    """A campaign whose wave was paused on its way, by a guard of delivery, is paused. Returns how many are so now."""
+    halted = 0
+    for pk in Campaign.objects.filter(state=State.RUNNING).values_list("pk", flat=True):
+        with transaction.atomic():
+            running = Campaign.objects.select_for_update().filter(pk=pk, state=State.RUNNING).first()
+            if running and Wave.objects.filter(origin=running.origin, state=Wave.State.PAUSED).exists():
+                halted += Campaign.objects.filter(pk=pk).update(state=State.PAUSED)
+    return halted
+
+
 def resume(campaign: Campaign, *, now: dt.datetime) -> bool:
     """Go on where it was paused. Returns whether it was paused."""
+    notice_halts()
     opened = Wave.objects.filter(origin=campaign.origin).exists()
     target = State.RUNNING if opened else State.SCHEDULED
     return _move(campaign, [State.PAUSED], target, Wave.State.RUNNING, "")
@@ -76,7 +88,8 @@ def _move(campaign: Campaign, sources: list[State], target: State, wave_target: 
                 unplanned = wave_target == Wave.State.RUNNING and wave.planned_at is None
                 wave.state = Wave.State.PLANNING if unplanned else wave_target
                 wave.state_reason = reason
-                wave.save(update_fields=["state", "state_reason"])
+                wave.fix_count = 0
+                wave.save(update_fields=["state", "state_reason", "fix_count"])
         campaign.refresh_from_db(fields=["state"])
     return bool(moved)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from campaigns import planner
+from campaigns import launch, planner
 from campaigns.models import Campaign
 from delivery.models import Wave
 
@@ -20,7 +20,8 @@ def open_due() -> None:
 
 
 def close_finished() -> None:
-    """Campaigns whose waves are all over are over."""
+    """Campaigns whose waves are all over are over; one whose wave was paused is paused."""
+    launch.notice_halts()
     for campaign in Campaign.objects.filter(state=Campaign.State.RUNNING):
         waves = Wave.objects.filter(origin=campaign.origin)
         if waves and all(wave.state in (Wave.State.FINISHED, Wave.State.STOPPED) for wave in waves):

@@ -40,6 +40,7 @@ TICKS = (
     Tick("audiences.tasks.forget_calls", 60),
     Tick("delivery.tasks.forget_receipts", 60),
     Tick("delivery.tasks.close_days", 600),
+    Tick("audiences.tasks.forget_dead_addresses", 3600),
     Tick("audiences.tasks.make_partitions", 3600),
 )
 

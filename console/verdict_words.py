@@ -79,6 +79,7 @@ REASONS = {
     "credential_missing": "There is no push credential",
     "credential_paused": "The push credential is paused",
     "origin_held": "The push service is left alone for a while",
+    "mass_drop": "The push service calls nearly every device dead, which is not believed before somebody has looked",
     "attempts_exhausted": "Five attempts failed",
     "expired_in_retry": "Its time was over before it could be tried again",
     "worker_lost": "A worker died while sending, so nobody knows whether it arrived",

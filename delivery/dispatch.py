@@ -26,6 +26,7 @@ from delivery.gates.judge import AFTER_CONTENT, judge
 from delivery.gates.verdict import Effect, Verdict
 from delivery.gateways.base import Letter
 from delivery.learning import learn, learn_of_devices
+from delivery.losses import guard
 from delivery.models import Hold
 from delivery.parcel import Parcel, Sending
 from delivery.payload import new_push_id, payload
@@ -224,6 +225,7 @@ class _Batch:
         posted_at = self.now
         self.sender.send(sendings, now=posted_at, until=until)
         checkpoint("after_post")
+        guard(self.sender, self.wave, sendings, now=self.now)
         learn_of_devices(sendings, posted_at=posted_at, now=self.now)
         for one in sendings:
             weigh(one, self.wave, now=self.now)

@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import Q
 
 from delivery.gateways.base import Action, Outcome
-from delivery.models import Hold
+from delivery.models import Hold, Loss, Wave
 
 Place = tuple[int, str]
 """A credential's id and an origin: what is held, paused or broken together."""
@@ -93,5 +93,18 @@ def in_force(*, now: dt.datetime) -> dict[Place, Hold]:
 
 
 def resume(holds: Iterable[Hold]) -> int:
-    """Someone looked and says go on. Returns how many were lifted."""
-    return sum(Hold.objects.filter(pk=hold.pk).delete()[0] for hold in holds)
+    """Someone looked and says go on; dead addresses are counted anew. Returns how many were lifted."""
+    lifted = 0
+    for hold in holds:
+        lifted += Hold.objects.filter(pk=hold.pk).delete()[0]
+        Loss.objects.filter(credential_id=hold.credential_id, origin=hold.origin).update(count=0)
+    return lifted
+
+
+def pause_wave(wave: Wave, *, because: str) -> bool:
+    """The wave waits for a person, who reads why. Returns whether it was going out.
+
+    A day of the send API goes on: what is wrong with one program's messages must not stop what others send.
+    """
+    going_out = Wave.objects.filter(pk=wave.pk, state=Wave.State.RUNNING).exclude(origin=Wave.SEND_API)
+    return bool(going_out.update(state=Wave.State.PAUSED, state_reason=because))

@@ -61,7 +61,9 @@ def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.da
         assert outcome is not None
         if outcome.action == Action.FIX and outcome.reason not in GIVEN_UP:
             wrong += 1
-        place = (one.credential_id, sender.gateway(one.credential_id).origin(one.letter.address))
+        place = sender.place(one)
+        if outcome.action == Action.SENT:
+            sender.accepted[place] += 1
         verdict = sender.watch.see(place, outcome)
         if verdict:
             reason, seconds = verdict
@@ -77,12 +79,7 @@ def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.da
 
 
 def count_fixes(wave: Wave, wrong: int) -> None:
-    """Messages that can never go out as they are: after twenty of them the wave waits for a person.
-
-    A day of the send API goes on: one program's bad messages must not stop what others send.
-    """
+    """Messages that can never go out as they are: after twenty of them the wave waits for a person."""
     Wave.objects.filter(pk=wave.pk).update(fix_count=F("fix_count") + wrong)
-    found = Wave.objects.filter(pk=wave.pk, fix_count__gte=FIXES_BEFORE_PAUSE, state=Wave.State.RUNNING)
-    found.exclude(origin=Wave.SEND_API).update(
-        state=Wave.State.PAUSED, state_reason="Push services refuse its messages: see the errors."
-    )
+    if Wave.objects.filter(pk=wave.pk, fix_count__gte=FIXES_BEFORE_PAUSE).exists():
+        holds.pause_wave(wave, because="Push services refuse its messages: see the errors.")

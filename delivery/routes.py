@@ -28,10 +28,10 @@ class Routes:
         for device in devices:
             key = (device.gateway, device.sender_key, device.app, device.environment)
             if key not in chosen:
-                chosen[key] = self._choose(*key)
+                chosen[key] = self.choose(*key)
             device.credential_id = chosen[key]
 
-    def _choose(self, gateway: str, sender_key: str, app: str, environment: str) -> int | None:
+    def choose(self, gateway: str, sender_key: str, app: str, environment: str) -> int | None:
         """Web push: the key that the browser subscribed with, else the newest, which says whether it may. Apps: their
         own credential before one for every app, in their own environment (production unless they said otherwise)."""
         mine = [one for one in self.credentials if one.gateway == gateway]

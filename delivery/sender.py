@@ -6,6 +6,7 @@ import datetime as dt
 import os
 import secrets
 import socket
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from audiences.sealing import unseal
 from delivery.credentials import PURPOSE
 from delivery.gateways import BUILDERS
 from delivery.gateways.base import Gateway, Outcome
-from delivery.holds import Watch
+from delivery.holds import Place, Watch
 from delivery.http import Client
 from delivery.parcel import Sending
 from delivery.routes import Routes
@@ -34,6 +35,7 @@ class Sender:
     routes: Routes
     gateways: dict[int, Gateway] = field(default_factory=dict)
     watch: Watch = field(default_factory=Watch)
+    accepted: Counter[Place] = field(default_factory=Counter)  # since the last loss there: see losses.py
     is_orphan: Callable[[], bool] = lambda: False
     is_stopping: Callable[[], bool] = lambda: False
     pool: ThreadPoolExecutor | None = None
@@ -51,6 +53,10 @@ class Sender:
             secret = unseal(credential.secret, purpose=PURPOSE)
             self.gateways[credential_id] = BUILDERS[credential.gateway](credential, secret, self.client)
         return self.gateways[credential_id]
+
+    def place(self, one: Sending) -> Place:
+        """What this push is held, paused or broken together with."""
+        return one.credential_id, self.gateway(one.credential_id).origin(one.letter.address)
 
     def send(self, sendings: Sequence[Sending], *, now: dt.datetime, until: float) -> None:
         """Post each push and note its outcome; credentials go side by side. None begins after `until` (monotonic)."""

@@ -79,6 +79,13 @@ class Device(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["gateway", "address"], name="device_address_once")]
+        indexes = [
+            models.Index(
+                fields=["quarantined_at"],
+                name="device_dead",
+                condition=models.Q(quarantined_at__isnull=False) & ~models.Q(address__startswith="forgotten:"),
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_gateway_display()} {self.browser or self.platform} {self.public_id}"

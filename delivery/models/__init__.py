@@ -1,4 +1,4 @@
-from delivery.models.credential import Credential, Hold
+from delivery.models.credential import Credential, Hold, Loss
 from delivery.models.message import Arm, Message, Push
 from delivery.models.receipt import Receipt
 from delivery.models.rules import Cap, SendingRules
@@ -10,6 +10,7 @@ __all__ = [
     "Cap",
     "Credential",
     "Hold",
+    "Loss",
     "Message",
     "MessageClass",
     "Push",

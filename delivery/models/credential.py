@@ -71,3 +71,21 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return f"{self.origin}: {self.reason}"
+
+
+class Loss(models.Model):
+    """How many addresses an origin has called dead lately beyond those that it accepted, over all workers."""
+
+    credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="losses")
+    origin = models.CharField(max_length=255)
+    count = models.PositiveIntegerField(default=0)
+    since = models.DateTimeField(help_text="When the first of them was called dead.")
+    believed_until = models.DateTimeField(
+        null=True, blank=True, help_text="Somebody said that the addresses are really gone: nothing is counted."
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["credential", "origin"], name="loss_once")]
+
+    def __str__(self) -> str:
+        return f"{self.origin}: {self.count} lost"

@@ -6,7 +6,7 @@ import pytest
 
 from audiences.buckets import bucket
 from audiences.models import Standing
-from campaigns import launch, planner
+from campaigns import launch, planner, tasks
 from campaigns.models import Campaign
 from delivery.models import Message, SendingRules, Wave
 from tests import make
@@ -164,3 +164,20 @@ def test_launching_twice_is_launching_once(campaign, now):
     launch.launch(campaign, by=None, now=now + dt.timedelta(hours=1))
     campaign.refresh_from_db()
     assert campaign.launched_at == now
+
+
+def test_a_campaign_whose_wave_was_paused_by_a_guard_is_paused_and_can_go_on(campaign, now):
+    make.profile()
+    wave = launched(campaign, now)
+    planner.plan(wave, now=now)
+    assert launch.notice_halts() == 0
+    Wave.objects.update(state=Wave.State.PAUSED, state_reason="Something is wrong.", fix_count=20)
+    tasks.close_finished()
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.PAUSED
+    assert launch.resume(campaign, now=now)
+    wave.refresh_from_db()
+    assert (wave.state, wave.state_reason, wave.fix_count) == (Wave.State.RUNNING, "", 0)
+    tasks.close_finished()
+    campaign.refresh_from_db()
+    assert campaign.state == Campaign.State.RUNNING

@@ -266,7 +266,7 @@ def test_what_changes_after_judging_is_judged_again(push_service, real_now):
 
         def moving(*args, **kwargs):
             if len(plain.rendered) < 1:
-                devices.set_permission("granted", addresses=[Device.objects.get().address])
+                devices.set_permission("granted", addresses=[Device.objects.get().address], now=real_now)
             return original(*args, **kwargs)
 
         plain.render = moving
