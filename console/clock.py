@@ -41,6 +41,7 @@ TICKS = (
     Tick("delivery.tasks.forget_receipts", 60),
     Tick("delivery.tasks.close_days", 600),
     Tick("audiences.tasks.forget_dead_addresses", 3600),
+    Tick("console.tasks.forget_answers", 600),
     Tick("audiences.tasks.make_partitions", 3600),
 )
 

@@ -132,7 +132,7 @@ def _one(
     tones = {Message.State.SENT: "good", Message.State.HELD_OUT: "info", Message.State.QUEUED: "info"}
     return Decided(
         message=message,
-        name=campaign.name if campaign else origin,
+        name=campaign.name if campaign else "Sent by a program" if origin == Wave.SEND_API else origin,
         campaign=campaign,
         state=state_words(message.state),
         tone=tones.get(Message.State(message.state), "warn"),

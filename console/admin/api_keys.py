@@ -28,7 +28,8 @@ Scope = ApiKey.Scope
 SCOPES = (
     (Scope.READ, "Read: profiles, events, devices, topics and choices"),
     (Scope.WRITE, "Write: profiles, events, and choices with their proof"),
-    (Scope.SEND, "Send: messages to people"),
+    (Scope.SEND, "Send: messages to people, within caps and quiet hours"),
+    (Scope.SEND_TRANSACTIONAL, "Send transactional messages, which caps and quiet hours do not hold back"),
     (Scope.ADMIN, "Everything, now and later"),
 )
 LIVES = ((365, "in a year"), (90, "in 90 days"), (0, "never"))

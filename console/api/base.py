@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import msgspec
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.decorators import method_decorator
@@ -48,12 +49,13 @@ class KeyAuthentication(BaseAuthentication):
 
 
 class HasScope(BasePermission):
-    """Reading needs `read`, everything else `write`."""
+    """Reading needs `read`, everything else `write`, unless the view names other scopes, of which one is enough."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        scope = ApiKey.Scope.READ if request.method in ("GET", "HEAD", "OPTIONS") else ApiKey.Scope.WRITE
-        if not isinstance(request.auth, ApiKey) or not request.auth.may(scope):
-            raise exceptions.PermissionDenied(f"This key has no scope “{scope}”.")
+        is_reading = request.method in ("GET", "HEAD", "OPTIONS")
+        scopes = view.read_scopes if is_reading else view.write_scopes
+        if not isinstance(request.auth, ApiKey) or not any(request.auth.may(scope) for scope in scopes):
+            raise exceptions.PermissionDenied(f"This key has no scope “{scopes[0]}”.")
         return True
 
 
@@ -62,7 +64,11 @@ class Rate(BaseThrottle):
 
     def allow_request(self, request: Request, view: Any) -> bool:
         try:
-            rates.spend("api", str(getattr(request.auth, "pk", "")), client_address(request))
+            rates.spend(
+                view.write_rate if request.method == "POST" else "api",
+                str(getattr(request.auth, "pk", "")),
+                client_address(request),
+            )
         except Refused as refused:
             self._wait = refused.retry_after
             return False
@@ -77,6 +83,9 @@ class ApiView(APIView):
     authentication_classes = (KeyAuthentication,)
     permission_classes = (HasScope,)
     throttle_classes = (Rate,)
+    read_scopes: tuple[str, ...] = (ApiKey.Scope.READ,)
+    write_scopes: tuple[str, ...] = (ApiKey.Scope.WRITE,)
+    write_rate = "api"
 
 
 class ByNewest(CursorPagination):
@@ -124,6 +133,26 @@ class Plain(serializers.CharField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
+
+
+class Data(serializers.DictField):
+    """A JSON object that the database can hold, of at most `most` bytes."""
+
+    def __init__(self, *, most: int = 32_768, **options: Any) -> None:
+        super().__init__(**options)
+        self._most = most
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        found = super().to_internal_value(data)
+        try:
+            text = msgspec.json.encode(found)
+        except (UnicodeEncodeError, msgspec.MsgspecError, OverflowError):
+            raise serializers.ValidationError("This has text or a number that cannot be stored.") from None
+        if len(text) > self._most:
+            raise serializers.ValidationError(f"Give {self._most // 1024} KB at most.")
+        if b"\\u0000" in text:
+            raise serializers.ValidationError("NUL characters are not stored.")
+        return found
 
 
 def known_zone(name: str) -> str:

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from audiences import consent
 from audiences.models import Decision, Topic
 from console.api.base import ApiView, Plain, Strict, profile_of
+from console.api.idempotency import idempotent
 from console.api.problems import Invalid
 
 
@@ -37,6 +38,7 @@ class NewChoice(Strict):
 
 
 class Choices(ApiView):
+    @idempotent
     def post(self, request: Request) -> Response:
         """Record one decision in the ledger. Opting in needs the words that the person agreed to."""
         shape = NewChoice(data=request.data)

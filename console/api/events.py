@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from audiences.ingest import accept
 from console.api.base import ApiView, Moment, Plain, Strict
+from console.api.idempotency import idempotent
 from console.api.problems import Invalid
 
 MOST = 1000
@@ -27,6 +28,7 @@ class NewEvents(Strict):
 
 
 class Events(ApiView):
+    @idempotent
     def post(self, request: Request) -> Response:
         """Up to 1,000 events. Those with a `message_id` seen before are counted as repeated."""
         shape = NewEvents(data=request.data)

@@ -44,8 +44,8 @@ def handle(error: Exception, context: dict[str, Any]) -> Response | None:
         return _problem(400 if code == UNKNOWN_FIELD else 422, code, str(first), pointer)
     code = str(error.get_codes()) if isinstance(error.get_codes(), str) else error.default_code
     response = _problem(error.status_code, code, str(error.detail), getattr(error, "pointer", ""))
-    if isinstance(error, exceptions.Throttled) and error.wait:
-        response["Retry-After"] = str(int(error.wait) or 1)
+    if wait := getattr(error, "wait", None):
+        response["Retry-After"] = str(int(wait) or 1)
     if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         response["WWW-Authenticate"] = "Bearer"
     return response

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.api import choices, events, profiles
+from console.api import choices, events, messages, profiles, sending
 
 app_name = "api"
 urlpatterns = [
@@ -12,6 +12,9 @@ urlpatterns = [
     path("profiles/<str:external_id>/events", profiles.EventsOfProfile.as_view(), name="profile_events"),
     path("profiles/<str:external_id>/devices", profiles.DevicesOfProfile.as_view(), name="profile_devices"),
     path("profiles/<str:external_id>/choices", profiles.ChoicesOfProfile.as_view(), name="profile_choices"),
+    path("profiles/<str:external_id>/messages", messages.MessagesOfProfile.as_view(), name="profile_messages"),
+    path("messages", sending.Sending.as_view(), name="messages"),
+    path("messages/<str:public_id>", messages.OneMessage.as_view(), name="message"),
     path("events", events.Events.as_view(), name="events"),
     path("topics", choices.Topics.as_view(), name="topics"),
     path("choices", choices.Choices.as_view(), name="choices"),

@@ -11,12 +11,13 @@ class ApiKey(models.Model):
         READ = "read", "read"
         WRITE = "write", "write profiles, events and choices"
         SEND = "send", "send messages"
+        SEND_TRANSACTIONAL = "send:transactional", "send transactional messages"
         ADMIN = "admin", "everything"
 
     name = models.CharField(max_length=80, help_text="Which service uses it.")
     hint = models.CharField(max_length=16, editable=False, help_text="The first characters, to recognise it.")
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
-    scopes = ArrayField(models.CharField(max_length=5, choices=Scope))
+    scopes = ArrayField(models.CharField(max_length=18, choices=Scope))
     created_at = models.DateTimeField(auto_now_add=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -15,7 +15,7 @@ from redis.commands.core import Script
 from console.tracking.refusals import Refused
 
 # Tokens a second, and how many may be saved up.
-RATES = {"api": (50.0, 200.0), "receipts": (50.0, 500.0), "devices": (1.0, 60.0)}
+RATES = {"api": (50.0, 200.0), "send": (10.0, 50.0), "receipts": (50.0, 500.0), "devices": (1.0, 60.0)}
 MOST_KEPT = 10
 MOST_CALLERS = 10_000
 KEPT_SECONDS = 1.0
