@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -25,7 +26,7 @@ class Link:
 
 
 def token(profile_id: int, *, now: dt.datetime) -> str:
-    said = f"{_base36(profile_id)}.{_base36(now.date().toordinal())}"
+    said = f"{_base36(profile_id)}.{_day(now.date())}"
     return f"{said}.{sign(PURPOSE, said)}"
 
 
@@ -42,6 +43,11 @@ def read(text: str, *, now: dt.datetime) -> Link | None:
         return None
     age = now.date().toordinal() - int(day, 36)
     return Link(profile_id=int(profile, 36), may_edit=age <= EDIT_DAYS)
+
+
+@lru_cache(maxsize=8)
+def _day(day: dt.date) -> str:
+    return _base36(day.toordinal())
 
 
 def _base36(number: int) -> str:

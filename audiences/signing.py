@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 from base64 import urlsafe_b64encode
 from functools import cache
-from hashlib import sha256
 
 from django.conf import settings
 
@@ -18,8 +17,13 @@ def _key(key_id: str, purpose: str) -> bytes | None:
 
 def sign(purpose: str, message: str) -> str:
     """`<key id>.<256-bit mac, base64url>` over the message, for one purpose."""
-    key_id = next(iter(settings.HEED_KEK))
+    key_id = _newest()
     return f"{key_id}.{_mac(key_id, purpose, message)}"
+
+
+@cache
+def _newest() -> str:
+    return next(iter(settings.HEED_KEK))
 
 
 def is_signed(purpose: str, message: str, token: str) -> bool:
@@ -34,4 +38,4 @@ def is_signed(purpose: str, message: str, token: str) -> bool:
 def _mac(key_id: str, purpose: str, message: str) -> str:
     key = _key(key_id, purpose)
     assert key is not None
-    return urlsafe_b64encode(hmac.new(key, message.encode(), sha256).digest()).rstrip(b"=").decode()
+    return urlsafe_b64encode(hmac.digest(key, message.encode(), "sha256"))[:-1].decode()

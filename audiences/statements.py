@@ -18,7 +18,16 @@ def joined(items: Iterable[str]) -> str | None:
 
     An item loses the separator: ids may not hold it and JSON escapes it, so only a gateway's own words ever could.
     """
-    return SEPARATOR.join(item.replace(SEPARATOR, "") for item in items) or None
+    items = list(items)
+    text = SEPARATOR.join(items)
+    if text.count(SEPARATOR) >= max(len(items), 1):
+        text = SEPARATOR.join([item.replace(SEPARATOR, "") for item in items])
+    return text or None
+
+
+def plain(items: Iterable[object]) -> str:
+    """Numbers, ids or moments as one parameter, for `%s::bigint[]` and the like; None is NULL."""
+    return f"{{{','.join(['NULL' if item is None else str(item) for item in items])}}}"
 
 
 def rows(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -191,8 +192,11 @@ def render_batch(
     return results
 
 
+_why_not = lru_cache(maxsize=1024)(links.why_not)
+
+
 def _link(name: str, link: str, site_url: str) -> str:
-    if link and (why := links.why_not(link, site_url=site_url)):
+    if link and (why := _why_not(link, site_url=site_url)):
         raise _Held("link_not_allowed", name, why)
     return link
 

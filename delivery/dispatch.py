@@ -126,7 +126,9 @@ class _Batch:
                 verdicts.append(Verdict.no("content", content.reason, detail=content.detail))
                 ended.append(NotSent(one, verdicts))
                 continue
-            verdicts.append(Verdict.yes("content"))
+            verdicts.append(
+                Verdict.yes("content", used_fallback=True) if content.used_fallback else Verdict.yes("content")
+            )
             verdicts += judge(one, now=now, gates=AFTER_CONTENT)
             if not verdicts[-1].allowed:
                 ended.append(NotSent(one, verdicts))
@@ -176,7 +178,7 @@ class _Batch:
         sendings = []
         for device in chosen:
             earlier = facts.earlier.get(device.id)
-            push_id = earlier.id if earlier else new_push_id()
+            push_id = str(earlier.id) if earlier else new_push_id()
             letter = Letter(
                 address=device.address,
                 payload=payload(
@@ -202,18 +204,13 @@ class _Batch:
                     facts.expires_at,
                 )
             )
-        live = {device.id for device in facts.devices}
         return Parcel(
             facts=facts,
             verdicts=verdicts,
             rendered=content,
             sendings=sendings,
-            good_until=min((v.good_until for v in verdicts if v.good_until), default=facts.expires_at),
-            settled=[
-                push.state
-                for device_id, push in facts.earlier.items()
-                if push.message_id == facts.message_id and push.state != "retry" and device_id in live
-            ],
+            good_until=min([v.good_until for v in verdicts if v.good_until] or [facts.expires_at]),
+            settled=_settled(facts) if facts.earlier else [],
         )
 
     def _send(self, batch: Sequence[Parcel]) -> set[int]:
@@ -240,6 +237,16 @@ class _Batch:
         if time.monotonic() - self.renewed_at > settings.HEED_LEASE_SECONDS / 3:
             self.renewed_at = time.monotonic()
             outbox.renew(self.wave, [p.facts.message_id for p in parcels], owner=self.sender.owner)
+
+
+def _settled(facts: Facts) -> list[str]:
+    """The states of pushes of this message that an earlier attempt finished, on devices that are still there."""
+    live = {device.id for device in facts.devices}
+    return [
+        push.state
+        for device_id, push in facts.earlier.items()
+        if push.message_id == facts.message_id and push.state != "retry" and device_id in live
+    ]
 
 
 def micro_batches(parcels: Sequence[Parcel], most: int) -> list[list[Parcel]]:

@@ -14,18 +14,25 @@ import msgspec
 from django.conf import settings
 
 from audiences import statements
-from audiences.statements import joined
+from audiences.statements import joined, plain
+from delivery.gates.verdict import records
 from delivery.models import Wave
 from delivery.parcel import Parcel
 
 # locked: standings in id order, where the epoch is still the one judged (after waiting for whoever holds the row).
 # intent: ours by owner, fence and lease, of a wave that still runs, with a verdict that is still good.
 # made: a push of the same key on the same device belongs to another message, unless it is our own, to be tried again.
+# What comes back is only what did not go through.
 _INTENT = """
 WITH judged AS (
     SELECT * FROM unnest(%(messages)s::bigint[], %(fences)s::int[], %(profiles)s::bigint[], %(epochs)s::bigint[],
                          %(good_until)s::timestamptz[], string_to_array(%(verdicts)s::text, E'\\x1f'))
         AS j(message_id, fence, profile_id, epoch, good_until, verdicts)
+), pushes AS (
+    SELECT * FROM unnest(%(push_ids)s::uuid[], %(push_messages)s::bigint[], %(push_devices)s::bigint[],
+                         %(push_credentials)s::bigint[], %(attempts)s::int[],
+                         string_to_array(%(contents)s::text, E'\\x1f'), string_to_array(%(send_keys)s::text, E'\\x1f'))
+        AS p(id, message_id, device_id, credential_id, attempt, content, send_key)
 ), locked AS (
     SELECT s.profile_id FROM audiences_standing s JOIN judged j ON j.profile_id = s.profile_id
     WHERE s.epoch = j.epoch ORDER BY s.profile_id FOR UPDATE OF s
@@ -44,23 +51,22 @@ WITH judged AS (
 ), made AS (
     INSERT INTO delivery_push (id, wave_on, wave_id, message_id, profile_id, device_id, credential_id, send_key, state,
                                attempt, owner, lease_until, fence, content, intent_at)
-    SELECT p.id, %(wave_on)s, %(wave)s, p.message_id, p.profile_id, p.device_id, p.credential_id, p.send_key,
-           'sending', p.attempt, %(owner)s, now() + make_interval(secs => %(lease)s), p.fence, p.content::jsonb, now()
-    FROM unnest(%(push_ids)s::uuid[], %(push_messages)s::bigint[], %(push_profiles)s::bigint[],
-                %(push_devices)s::bigint[], %(push_credentials)s::bigint[], %(attempts)s::int[], %(push_fences)s::int[],
-                string_to_array(%(contents)s::text, E'\\x1f'), string_to_array(%(send_keys)s::text, E'\\x1f'))
-         AS p(id, message_id, profile_id, device_id, credential_id, attempt, fence, content, send_key)
-    JOIN intent i ON i.id = p.message_id
+    SELECT p.id, %(wave_on)s, %(wave)s, p.message_id, j.profile_id, p.device_id, p.credential_id, p.send_key,
+           'sending', p.attempt, %(owner)s, now() + make_interval(secs => %(lease)s), j.fence, p.content::jsonb, now()
+    FROM pushes p JOIN intent i ON i.id = p.message_id JOIN judged j ON j.message_id = p.message_id
     ON CONFLICT (send_key, device_id, wave_on) DO UPDATE
         SET state = 'sending', credential_id = excluded.credential_id, attempt = excluded.attempt,
             owner = excluded.owner, lease_until = excluded.lease_until,
             fence = excluded.fence, content = excluded.content, due_at = NULL, reason = ''
         WHERE delivery_push.state = 'retry' AND delivery_push.message_id = excluded.message_id
-    RETURNING id, message_id
+    RETURNING id
 )
-SELECT 'standing', profile_id, NULL::uuid FROM standing
-UNION ALL SELECT 'message', id, NULL FROM intent
-UNION ALL SELECT 'push', message_id, id FROM made
+SELECT CASE WHEN EXISTS (SELECT FROM standing s WHERE s.profile_id = j.profile_id) THEN 'lost' ELSE 'moved' END,
+       j.message_id::text
+FROM judged j WHERE NOT EXISTS (SELECT FROM intent i WHERE i.id = j.message_id)
+UNION ALL
+SELECT 'unmade', p.id::text
+FROM pushes p JOIN intent i ON i.id = p.message_id WHERE NOT EXISTS (SELECT FROM made m WHERE m.id = p.id)
 """
 
 
@@ -79,7 +85,6 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
     Pushes that lost their device to another message of the same key are taken out of their parcels; a parcel left
     without any is still `pushing`, with nothing to send (recording says so).
     """
-    content = {id(parcel): msgspec.json.encode(parcel.rendered.fields).decode() for parcel in parcels}
     sendings = [(parcel, one) for parcel in parcels for one in parcel.sendings]
     rows = statements.rows(
         _INTENT,
@@ -88,36 +93,40 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
             "wave_on": wave.wave_on,
             "owner": owner,
             "lease": settings.HEED_LEASE_SECONDS,
-            "messages": [parcel.facts.message_id for parcel in parcels],
-            "fences": [parcel.facts.fence for parcel in parcels],
-            "profiles": [parcel.facts.profile_id for parcel in parcels],
-            "epochs": [parcel.facts.epoch for parcel in parcels],
-            "good_until": [parcel.good_until for parcel in parcels],
-            "verdicts": joined(msgspec.json.encode(parcel.record()).decode() for parcel in parcels),
-            "push_ids": [one.id for _, one in sendings],
-            "push_messages": [parcel.facts.message_id for parcel, _ in sendings],
-            "push_profiles": [parcel.facts.profile_id for parcel, _ in sendings],
-            "push_devices": [one.device.id for _, one in sendings],
-            "push_credentials": [one.credential_id for _, one in sendings],
-            "attempts": [one.attempt for _, one in sendings],
-            "push_fences": [parcel.facts.fence for parcel, _ in sendings],
-            "contents": joined(content[id(parcel)] for parcel, _ in sendings),
-            "send_keys": joined(parcel.facts.send_key for parcel, _ in sendings),
+            "messages": plain([parcel.facts.message_id for parcel in parcels]),
+            "fences": plain([parcel.facts.fence for parcel in parcels]),
+            "profiles": plain([parcel.facts.profile_id for parcel in parcels]),
+            "epochs": plain([parcel.facts.epoch for parcel in parcels]),
+            "good_until": plain([parcel.good_until for parcel in parcels]),
+            "verdicts": joined([records(parcel.verdicts) for parcel in parcels]),
+            "push_ids": plain([one.id for _, one in sendings]),
+            "push_messages": plain([parcel.facts.message_id for parcel, _ in sendings]),
+            "push_devices": plain([one.device.id for _, one in sendings]),
+            "push_credentials": plain([one.credential_id for _, one in sendings]),
+            "attempts": plain([one.attempt for _, one in sendings]),
+            "contents": joined([_content(parcel) for parcel in parcels for _ in parcel.sendings]),
+            "send_keys": joined([parcel.facts.send_key for parcel, _ in sendings]),
         },
     )
-    standings = {number for kind, number, _ in rows if kind == "standing"}
-    messages = {number for kind, number, _ in rows if kind == "message"}
-    pushes = {str(push) for kind, _, push in rows if kind == "push"}
+    if not rows:
+        return Committed(list(parcels), [], [])
+    moved = {int(number) for kind, number in rows if kind == "moved"}
+    lost = {int(number) for kind, number in rows if kind == "lost"}
+    unmade = {push for kind, push in rows if kind == "unmade"}
     result = Committed([], [], [])
     for parcel in parcels:
-        if parcel.facts.message_id in messages:
-            parcel.sendings = [one for one in parcel.sendings if str(one.id) in pushes]
-            result.pushing.append(parcel)
-        elif parcel.facts.profile_id not in standings:
+        if parcel.facts.message_id in moved:
             result.moved.append(parcel)
-        else:
+        elif parcel.facts.message_id in lost:
             result.lost.append(parcel)
+        else:
+            parcel.sendings = [one for one in parcel.sendings if one.id not in unmade]
+            result.pushing.append(parcel)
     return result
+
+
+def _content(parcel: Parcel) -> str:
+    return msgspec.json.encode(parcel.rendered.fields).decode()
 
 
 def far_future() -> dt.datetime:

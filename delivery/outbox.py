@@ -13,7 +13,7 @@ from django.db import connection
 from audiences import statements
 from delivery.models import Wave
 
-CLAIM = 500
+CLAIM = 1000
 COLUMNS = (
     "id",
     "profile_id",
@@ -106,6 +106,8 @@ def renew(wave: Wave, message_ids: Sequence[int], *, owner: str) -> None:
 
 def release(wave: Wave, message_ids: Sequence[int], *, owner: str) -> None:
     """Give back what was claimed and not begun, due again at once."""
+    if not message_ids:
+        return
     with connection.cursor() as cursor:
         cursor.execute(
             """

@@ -5,8 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
-from uuid import UUID
 
 from delivery.content import Rendered
 from delivery.gates.facts import DeviceFacts, Facts
@@ -18,7 +16,7 @@ from delivery.gateways.base import Letter, Outcome
 class Sending:
     """One push under way."""
 
-    id: UUID
+    id: str
     device: DeviceFacts
     credential_id: int
     attempt: int
@@ -70,9 +68,3 @@ class Parcel:
         state = next(best for best in BEST if best in states)
         reasons = [one.outcome.reason for one in self.sendings if one.outcome and one.state == state]
         return state, reasons[0] if reasons else "", None
-
-    def record(self) -> list[dict[str, Any]]:
-        kept = [verdict.record() for verdict in self.verdicts]
-        if self.rendered.used_fallback:
-            next(one for one in kept if one["gate"] == "content")["values"] = {"used_fallback": True}
-        return kept

@@ -37,9 +37,10 @@ class Accepted:
     refused: int
 
 
-def receipt_token(push_id: UUID, wave_on: dt.date) -> str:
+def receipt_token(push_id: UUID | str, wave_on: dt.date) -> str:
     """The token that goes out with a push: `<day, base 16>.<key id>.<mac>`; the day finds its partition."""
-    return f"{wave_on.toordinal():x}.{sign(PURPOSE, f'{push_id}.{wave_on.toordinal():x}')}"
+    day = f"{wave_on.toordinal():x}"
+    return f"{day}.{sign(PURPOSE, f'{push_id}.{day}')}"
 
 
 def accept(receipts: Sequence[Receipt], *, now: dt.datetime) -> Accepted:

@@ -6,12 +6,10 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from audiences import statements
-from audiences.statements import joined
+from audiences.statements import joined, plain
 from delivery.gates.facts import Facts
-from delivery.gates.verdict import Effect, Verdict
+from delivery.gates.verdict import Effect, Verdict, records
 from delivery.models import Wave
 from delivery.parcel import Parcel
 
@@ -34,15 +32,17 @@ def not_sent(wave: Wave, decided: Sequence[NotSent], *, owner: str, now: dt.date
     statements.run(
         _NOT_SENT,
         [
-            [one.facts.message_id for one in decided],
-            [one.facts.fence for one in decided],
+            plain([one.facts.message_id for one in decided]),
+            plain([one.facts.fence for one in decided]),
             joined(str(verdict.effect) for verdict in last),
             joined(verdict.reason for verdict in last),
-            joined(msgspec.json.encode([v.record() for v in one.verdicts]).decode() for one in decided),
-            [
-                max(verdict.frees_at or now, now + LEAST_DEFER) if verdict.effect == Effect.DEFER else None
-                for verdict in last
-            ],
+            joined(records(one.verdicts) for one in decided),
+            plain(
+                [
+                    max(verdict.frees_at or now, now + LEAST_DEFER) if verdict.effect == Effect.DEFER else None
+                    for verdict in last
+                ]
+            ),
             wave.wave_on,
             owner,
         ],
@@ -93,19 +93,19 @@ def outcomes(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> None:
         {
             "wave_on": wave.wave_on,
             "owner": owner,
-            "ids": [one.id for _, one in sendings],
-            "fences": [parcel.facts.fence for parcel, _ in sendings],
-            "states": joined(one.state for _, one in sendings),
-            "reasons": joined(one.outcome.reason if one.outcome else "" for _, one in sendings),
-            "due": [one.due_at for _, one in sendings],
-            "attempts": [one.attempt for _, one in sendings],
-            "statuses": joined(one.outcome.status[:60] if one.outcome else "" for _, one in sendings),
-            "references": joined(one.outcome.reference if one.outcome else "" for _, one in sendings),
-            "ttls": [one.outcome.ttl_granted if one.outcome else None for _, one in sendings],
-            "messages": [parcel.facts.message_id for parcel in parcels],
-            "message_fences": [parcel.facts.fence for parcel in parcels],
-            "message_states": joined(state for state, _, _ in results),
-            "message_reasons": joined(reason for _, reason, _ in results),
-            "message_due": [due for _, _, due in results],
+            "ids": plain([one.id for _, one in sendings]),
+            "fences": plain([parcel.facts.fence for parcel, _ in sendings]),
+            "states": joined([one.state for _, one in sendings]),
+            "reasons": joined([one.outcome.reason if one.outcome else "" for _, one in sendings]),
+            "due": plain([one.due_at for _, one in sendings]),
+            "attempts": plain([one.attempt for _, one in sendings]),
+            "statuses": joined([one.outcome.status[:60] if one.outcome else "" for _, one in sendings]),
+            "references": joined([one.outcome.reference if one.outcome else "" for _, one in sendings]),
+            "ttls": plain([one.outcome.ttl_granted if one.outcome else None for _, one in sendings]),
+            "messages": plain([parcel.facts.message_id for parcel in parcels]),
+            "message_fences": plain([parcel.facts.fence for parcel in parcels]),
+            "message_states": joined([state for state, _, _ in results]),
+            "message_reasons": joined([reason for _, reason, _ in results]),
+            "message_due": plain([due for _, _, due in results]),
         },
     )

@@ -137,7 +137,7 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
         if cap.message_class and cap.message_class != facts.wave.message_class:
             continue
         window = dt.timedelta(hours=cap.hours)
-        counted = sorted(
+        counted = facts.intents and sorted(
             intent.at
             for intent in facts.intents
             if intent.at > now - window

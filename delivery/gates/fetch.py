@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audiences import statements
-from audiences.statements import joined
+from audiences.statements import joined, plain
 from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
 from delivery.models import Cap, SendingRules, Wave
 from delivery.routes import Routes
@@ -68,9 +68,9 @@ class Fetcher:
             SELECT p.id, s.profile_id, s.epoch, coalesce(v.zone, p.zone), coalesce(v.erased_at, p.erased_at) IS NOT NULL
             FROM audiences_profile p LEFT JOIN audiences_profile v ON v.id = p.merged_into_id
                  JOIN audiences_standing s ON s.profile_id = coalesce(p.merged_into_id, p.id)
-            WHERE p.id = ANY(%s)
+            WHERE p.id = ANY(%s::bigint[])
             """,
-            [[one.drawn_id for one in facts]],
+            [plain([one.drawn_id for one in facts])],
         )
         known = {row[0]: row[1:] for row in found_rows}
         for one in facts:
@@ -86,9 +86,9 @@ class Fetcher:
             SELECT profile_id, id, gateway, address, p256dh, auth, sender_key, permission, quarantined_at IS NOT NULL,
                    detached_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, app, environment, registered_at,
                    platform, browser, os, locale, app_version
-            FROM audiences_device WHERE profile_id = ANY(%s) ORDER BY id
+            FROM audiences_device WHERE profile_id = ANY(%s::bigint[]) ORDER BY id
             """,
-            [list(people)],
+            [plain(people)],
         )
         found: list[DeviceFacts] = []
         for profile_id, *row in found_rows:
@@ -103,9 +103,9 @@ class Fetcher:
         found_rows = statements.rows(
             """
             SELECT profile_id, topic_id, decision, out_epoch, out_at FROM audiences_choice
-            WHERE profile_id = ANY(%s) AND (topic_id IS NULL OR topic_id = %s)
+            WHERE profile_id = ANY(%s::bigint[]) AND (topic_id IS NULL OR topic_id = %s)
             """,
-            [list(people), self.wave.topic_id],
+            [plain(people), self.wave.topic_id],
         )
         for profile_id, topic_id, *row in found_rows:
             for one in people[profile_id]:
@@ -121,12 +121,12 @@ class Fetcher:
             SELECT coalesce(p.merged_into_id, p.id), m.id, m.intent_at, w.topic_id, w.message_class
             FROM delivery_message m JOIN audiences_profile p ON p.id = m.profile_id
                  JOIN delivery_wave w ON w.id = m.wave_id
-            WHERE (m.profile_id = ANY(%(ids)s) OR m.profile_id IN (
-                       SELECT id FROM audiences_profile WHERE merged_into_id = ANY(%(ids)s)))
+            WHERE (m.profile_id = ANY(%(ids)s::bigint[]) OR m.profile_id IN (
+                       SELECT id FROM audiences_profile WHERE merged_into_id = ANY(%(ids)s::bigint[])))
               AND m.intent_at > %(since)s AND m.wave_on >= %(wave_on)s
               AND m.state IN ('queued', 'claimed', 'pushing', 'sent', 'unknown')
             """,
-            {"ids": list(people), "since": since, "wave_on": (since - LONGEST_WAVE).date()},
+            {"ids": plain(people), "since": since, "wave_on": (since - LONGEST_WAVE).date()},
         )
         for profile_id, message_id, at, topic_id, message_class in found_rows:
             for one in people[profile_id]:

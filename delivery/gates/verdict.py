@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 
 class Effect(StrEnum):
@@ -18,8 +20,7 @@ class Effect(StrEnum):
     HOLD_OUT = "held_out"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """`values` are what the gate compared, fit for JSON. `frees_at`: when a "no" would turn; `good_until`: when a
     "yes" would."""
 
@@ -27,13 +28,15 @@ class Verdict:
     allowed: bool
     reason: str = ""
     effect: Effect | None = None
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Any] = {}
     frees_at: dt.datetime | None = None
     good_until: dt.datetime | None = None
+    kept: str = ""
 
     @staticmethod
     def yes(gate: str, *, good_until: dt.datetime | None = None, **values: Any) -> Verdict:
-        return Verdict(gate, True, values=values, good_until=good_until)
+        """Most profiles of a batch pass a gate with the same values: they share the verdict."""
+        return _passed(gate, good_until, tuple(values.items()) if values else ())
 
     @staticmethod
     def no(
@@ -56,3 +59,18 @@ class Verdict:
         if self.frees_at:
             kept["frees_at"] = self.frees_at.isoformat()
         return kept
+
+
+@lru_cache(maxsize=8192)
+def _passed(gate: str, good_until: dt.datetime | None, values: tuple[tuple[str, Any], ...]) -> Verdict:
+    passed = Verdict(gate, True, values=dict(values), good_until=good_until)
+    return msgspec.structs.replace(passed, kept=_encoded(passed))
+
+
+def records(verdicts: Iterable[Verdict]) -> str:
+    """The JSON that a message keeps of its verdicts: a list of Verdict.record()."""
+    return f"[{','.join([one.kept or _encoded(one) for one in verdicts])}]"
+
+
+def _encoded(verdict: Verdict) -> str:
+    return msgspec.json.encode(verdict.record()).decode()

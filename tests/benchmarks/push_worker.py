@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256  # noqa: E402
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: E402
 
 from delivery.dispatch import drain_batch  # noqa: E402
+from delivery.outbox import CLAIM  # noqa: E402
 from delivery.sender import build_sender  # noqa: E402
 from tests.benchmarks.world import database_cpu  # noqa: E402
 
@@ -49,13 +50,13 @@ def floor(count: int) -> float:
 
 def main(data: Path, rounds: int, each: int) -> None:
     sender = build_sender(roots=((data / "ca.pem").read_bytes(),))
-    drain_batch(sender, limit=500)  # warm: connections, compiled template, planned statements
+    drain_batch(sender)  # warm: connections, compiled template, planned statements
     for _ in range(rounds):
         bare = floor(1500)
         used, stood, database = cpu(), time.monotonic(), database_cpu(data)
         count = 0
         while count < each:
-            done = drain_batch(sender, limit=min(500, each - count))
+            done = drain_batch(sender, limit=min(CLAIM, each - count))
             if not done:
                 break
             count += done
