@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -21,8 +20,7 @@ TEXTS = ("title", "body", "url", "image", "icon", "badge", "tag")
 LINKS = ("url", "image", "icon", "badge")
 
 
-@dataclass(frozen=True, slots=True)
-class Content:
+class Content(msgspec.Struct, frozen=True):
     """What one profile is shown. Empty strings and collections stand for "none"."""
 
     title: str
@@ -33,14 +31,13 @@ class Content:
     badge: str = ""
     actions: tuple[Mapping[str, str], ...] = ()
     tag: str = ""
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = {}
     ttl_seconds: int = 86_400
     urgency: str = "normal"
     used_fallback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unrenderable:
+class Unrenderable(msgspec.Struct, frozen=True):
     """Why there is nothing to show. `reason` is missing_value, empty, too_long, link_not_allowed or unrenderable;
     `field` is one of written(); `detail` is for a marketer."""
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-from dataclasses import replace
 
 from django.conf import settings
+from msgspec.structs import replace
 
 from delivery.gateways.base import Action
 from delivery.models import Wave

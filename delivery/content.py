@@ -7,24 +7,23 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from delivery.models import Wave
 
 
-@dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(msgspec.Struct, frozen=True):
     """One message to be rendered: for whom, on which device, and what triggered it (None for a broadcast)."""
 
     message_id: int
     profile_id: int
     data: Mapping[str, Any] | None = None
-    device: Mapping[str, Any] = field(default_factory=dict)
+    device: Mapping[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered:
+class Rendered(msgspec.Struct, frozen=True):
     """What is pushed. `fields`: title, body, and url, image, icon, badge, actions, tag, data where there are any;
     `options`: what only some platforms know, by platform."""
 
@@ -32,12 +31,11 @@ class Rendered:
     ttl_seconds: int
     urgency: str = "normal"
     collapse: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = {}
     used_fallback: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Unrenderable:
+class Unrenderable(msgspec.Struct, frozen=True):
     """Gate 16's "no": a reason code and a line that says what is wrong."""
 
     reason: str

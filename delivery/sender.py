@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 import os
 import secrets
 import socket
@@ -94,4 +95,7 @@ def build_sender(*, roots: tuple[bytes, ...] = ()) -> Sender:
     owner = f"{socket.gethostname()[:16]}:{os.getpid()}:{secrets.token_hex(4)}"
     sender = Sender(owner, Client(exempt=settings.HEED_PUSH_ORIGINS, roots=roots), Routes())
     sender.refresh()
+    # What is loaded by now lives as long as the process: the collector need not walk it again and again.
+    gc.collect()
+    gc.freeze()
     return sender

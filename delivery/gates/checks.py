@@ -137,12 +137,14 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
         if cap.message_class and cap.message_class != facts.wave.message_class:
             continue
         window = dt.timedelta(hours=cap.hours)
-        counted = facts.intents and sorted(
-            intent.at
-            for intent in facts.intents
-            if intent.at > now - window
-            and (not cap.topic_id or intent.topic_id == cap.topic_id)
-            and (not cap.message_class or intent.message_class == cap.message_class)
+        counted = sorted(
+            [
+                intent.at
+                for intent in facts.intents
+                if intent.at > now - window
+                and (not cap.topic_id or intent.topic_id == cap.topic_id)
+                and (not cap.message_class or intent.message_class == cap.message_class)
+            ]
         )
         values = {"seen": len(counted), "cap": cap.limit, "hours": cap.hours}
         if len(counted) >= cap.limit:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
+
+import msgspec
 
 
 class Action(StrEnum):
@@ -25,8 +26,7 @@ class Action(StrEnum):
     NOT_BEGUN = "not_begun"  # we never tried
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """What a gateway made of one push. `wait` is in seconds, where the gateway or the table asks for a pause.
 
     `dead_since`: of a DROP, where the gateway says since when it knows: a device registered later than that is kept.
@@ -42,8 +42,7 @@ class Outcome:
     dead_since: dt.datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(msgspec.Struct, frozen=True):
     """One push, ready to go: to which device, with what, and for how long it is good.
 
     `payload` is the content with push id, receipt token and preference link (payload.py); `options` are what only some
@@ -58,7 +57,7 @@ class Letter:
     sender_key: str = ""
     urgency: str = "normal"
     collapse: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = {}
     registered_at: dt.datetime | None = None
 
 
