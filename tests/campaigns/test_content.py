@@ -30,13 +30,13 @@ BOMBS = {
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_template_that_would_cost_too_much_is_refused_quickly(name):
     fields = {"title": BOMBS[name]}
-    began = time.monotonic()
+    began = time.process_time()
     problems = [problem for problem in check(fields) if problem.severity == "error"]
     try:
         rendered = compile_template(fields).render({})
     except ValueError as refused:
         rendered = Unrenderable("refused", "title", str(refused))
-    assert time.monotonic() - began < 1.5
+    assert time.process_time() - began < 1.5
     assert problems or isinstance(rendered, Unrenderable)
     if isinstance(rendered, Content):
         assert len(rendered.title) < 10_000
