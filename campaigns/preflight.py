@@ -26,7 +26,7 @@ def problems(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
     return [
         *_audience(campaign, now=now),
         *_template(campaign),
-        *_measuring(campaign),
+        *measuring(campaign),
         *_schedule(campaign, now=now),
         *_gateway(),
     ]
@@ -67,7 +67,8 @@ def _template(campaign: Campaign) -> list[Problem]:
     return found
 
 
-def _measuring(campaign: Campaign) -> list[Problem]:
+def measuring(campaign: Campaign) -> list[Problem]:
+    """What is missing for a report and for people's choice; of an unsaved campaign too. No query of its own."""
     found = []
     if not campaign.goal_event:
         found.append(Problem("error", "goal_event", "Name the event that you hope for, so that the report can tell."))

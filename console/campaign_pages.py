@@ -270,13 +270,14 @@ def _running(campaign: Campaign) -> dict[str, Any]:
 
 
 def _problems_of(form: CampaignForm) -> list[preflight.Problem]:
-    """What is wrong with the form, or, if nothing is, what preflight says to the campaign that it would save."""
+    """What is wrong with the form and missing in it, or, if nothing is, what preflight says to what it would save."""
     if not form.is_valid():
-        return [
-            preflight.Problem("error", field if field != "__all__" else "", str(error))
+        wrong = [
+            preflight.Problem("error", field if field != NON_FIELD_ERRORS else "", str(error))
             for field, errors in form.errors.items()
             for error in errors
         ]
+        return wrong + [problem for problem in preflight.measuring(form.instance) if not form.has_error(problem.field)]
     with transaction.atomic():
         found = preflight.problems(form.save(), now=timezone.now())
         transaction.set_rollback(True)

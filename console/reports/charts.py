@@ -60,9 +60,9 @@ def reasons(rows: Sequence[tuple[str, int]]) -> Figure:
         ],
         "layout": {
             "yaxis": {"autorange": "reversed", "automargin": True},
-            "xaxis": {"visible": False, "range": [0, 1.2 * max((n for _, n in rows), default=1)]},
+            "xaxis": {"visible": False, "range": [0, max((n for _, n in rows), default=1)]},
             "height": 60 + 36 * len(rows),
-            "margin": {"l": 10, "r": 10, "t": 10, "b": 10},
+            "margin": {"l": 10, "r": 60, "t": 10, "b": 10},
         },
     }
 
@@ -88,6 +88,7 @@ def arms(told: Counts, control: Counts) -> Figure:
                     "array": [high - arm.rate for (_, arm), (_, high) in zip(pairs, intervals, strict=True)],
                     "arrayminus": [arm.rate - low for (_, arm), (low, _) in zip(pairs, intervals, strict=True)],
                     "thickness": 2,
+                    "color": "ink",
                 },
                 "customdata": [[arm.conversions, arm.n] for _, arm in pairs],
                 "hovertemplate": "%{y}: %{customdata[0]:,} of %{customdata[1]:,} converted<extra></extra>",

@@ -14,7 +14,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
+from tests.browser.firefox import Firefox, installed
 from tests.browser.sites import Door, Site
+from tests.gateways.autopush import Autopush
 
 # Playwright's loop runs in this thread; the tests' own queries are not asynchronous all the same.
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -81,3 +83,33 @@ def site(door: Door, settings: Any) -> Iterator[Site]:
     yield site
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def autopush(settings: Any) -> Iterator[Autopush]:
+    """A push service for Firefox, whose origin the site is told of."""
+    service = Autopush()
+    settings.HEED_PUSH_ORIGINS = (service.origin,)
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def firefox(tmp_path: Path, autopush: Autopush) -> Iterator[Firefox]:
+    """A real Firefox that subscribes at `autopush`; skipped by name where none is installed."""
+    path = installed()
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("Firefox is not installed")
+        pytest.skip("Firefox is not installed")
+    prefs = {
+        "dom.push.serverURL": autopush.socket,
+        "dom.push.testing.allowInsecureServerURL": True,
+        "permissions.default.desktop-notification": 1,
+        "alerts.useSystemBackend": False,  # its own alert windows: those can be clicked here
+    }
+    browser = Firefox(path, tmp_path, prefs)
+    # Driven browsers are cut off from push services at their start.
+    browser.chrome("Services.prefs.setBoolPref('dom.push.connection.enabled', true)")
+    yield browser
+    browser.stop()

@@ -34,6 +34,8 @@ QUIET = {
     "toolkit.telemetry.server": "",
 }
 
+ALERTS = """const open = [...Services.wm.getEnumerator("alert:alert")].filter((one) => !one.closed);"""
+
 
 def installed() -> str | None:
     return shutil.which("firefox-esr") or shutil.which("firefox")
@@ -126,6 +128,17 @@ class Firefox:
             {"type": "pointerUp", "button": 0},
         ]
         self.send("WebDriver:PerformActions", actions=[pointer | {"actions": moves}])
+
+    def alerts(self) -> int:
+        """How many notifications stand open."""
+        return int(self.chrome(ALERTS + "return open.length"))
+
+    def click_alert(self) -> None:
+        # Moments after it appeared an alert moves into its place; then it takes a click.
+        self.chrome(ALERTS + "open[0].document.getElementById('alertBox').click()")
+
+    def close_alert(self) -> None:
+        self.chrome(ALERTS + "open[0].onAlertClose()")
 
     def stop(self) -> None:
         with contextlib.suppress(OSError, RuntimeError, ValueError):

@@ -3,8 +3,6 @@ dispatch encrypts and sends, Firefox decrypts and shows, and a real click and a 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,17 +11,10 @@ from audiences.models import ConsentEntry, Device
 from delivery.content import Rendered, register
 from delivery.models import Push, SendingRules
 from tests import make
-from tests.browser.firefox import Firefox, installed
 from tests.browser.sites import until
 from tests.delivery.sending import drain, planned, states
-from tests.gateways.autopush import Autopush
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-ALERTS = """const open = [...Services.wm.getEnumerator("alert:alert")].filter((one) => !one.closed);"""
-# Moments after it appeared an alert moves into its place; then it takes a click.
-CLICK = ALERTS + """open[0].document.getElementById("alertBox").click(); return open.length"""
-CLOSE = ALERTS + """open[0].onAlertClose(); return open.length"""
 
 
 class Linked:
@@ -38,34 +29,6 @@ class Linked:
 
 linked = Linked()
 register("linked", linked)
-
-
-@pytest.fixture
-def autopush(settings: Any) -> Iterator[Autopush]:
-    service = Autopush()
-    settings.HEED_PUSH_ORIGINS = (service.origin,)
-    yield service
-    service.stop()
-
-
-@pytest.fixture
-def firefox(tmp_path: Any, autopush: Autopush) -> Iterator[Firefox]:
-    path = installed()
-    if path is None:
-        if os.environ.get("CI"):
-            pytest.fail("Firefox is not installed")
-        pytest.skip("Firefox is not installed")
-    prefs = {
-        "dom.push.serverURL": autopush.socket,
-        "dom.push.testing.allowInsecureServerURL": True,
-        "permissions.default.desktop-notification": 1,
-        "alerts.useSystemBackend": False,  # its own alert windows: those can be clicked here
-    }
-    browser = Firefox(path, tmp_path, prefs)
-    # Driven browsers are cut off from push services at their start.
-    browser.chrome("Services.prefs.setBoolPref('dom.push.connection.enabled', true)")
-    yield browser
-    browser.stop()
 
 
 def test_firefox_subscribes_shows_a_push_and_tells_of_click_and_close(
@@ -96,8 +59,8 @@ def test_firefox_subscribes_shows_a_push_and_tells_of_click_and_close(
     push = Push.objects.get(wave=first)
     until(lambda: (str(push.pk), "shown") in door.receipts())
     assert [one["code"] for one in until(lambda: autopush.acks)] == [100]
-    until(lambda: firefox.chrome(ALERTS + "return open.length") == 1)
-    firefox.chrome(CLICK)
+    until(lambda: firefox.alerts() == 1)
+    firefox.click_alert()
     until(lambda: "/cart" in site.visited)
     until(lambda: (str(push.pk), "clicked") in door.receipts())
 
@@ -105,8 +68,8 @@ def test_firefox_subscribes_shows_a_push_and_tells_of_click_and_close(
     drain()
     other = Push.objects.get(wave=second)
     until(lambda: (str(other.pk), "shown") in door.receipts())
-    until(lambda: firefox.chrome(ALERTS + "return open.length") == 1)
-    firefox.chrome(CLOSE)
+    until(lambda: firefox.alerts() == 1)
+    firefox.close_alert()
     until(lambda: (str(other.pk), "dismissed") in door.receipts())
 
     push.refresh_from_db()

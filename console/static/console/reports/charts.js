@@ -25,18 +25,20 @@
   };
   const draw = () => {
     const colours = palette();
+    const family = getComputedStyle(document.body).fontFamily;
     for (const place of document.querySelectorAll("[data-chart]")) {
       const figure = painted(JSON.parse(document.getElementById(place.dataset.chart).textContent), colours);
+      const titled = ({ title, ...axis }) => (title ? { ...axis, title: { ...title, font: { size: 12 } } } : axis);
       const axis = { gridcolor: colours.grid, zerolinecolor: colours.grid, fixedrange: true };
       const layout = {
         ...figure.layout,
         template: null,
         paper_bgcolor: "rgba(0,0,0,0)",
         plot_bgcolor: "rgba(0,0,0,0)",
-        font: { family: "inherit", size: 13, color: colours.ink },
-        xaxis: { ...axis, ...figure.layout.xaxis },
-        yaxis: { ...axis, ...figure.layout.yaxis },
-        hoverlabel: { font: { family: "inherit" } },
+        font: { family, size: 13, color: colours.ink },
+        xaxis: { ...axis, ...titled(figure.layout.xaxis ?? {}) },
+        yaxis: { ...axis, ...titled(figure.layout.yaxis ?? {}) },
+        hoverlabel: { font: { family } },
       };
       Plotly.react(place, figure.data, layout, { displayModeBar: false, responsive: true });
     }
