@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 
 from django.conf import settings
 from django.db.models import F
+from msgspec.structs import replace
 
 from audiences import devices
 from audiences.devices import Spoken

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from django.db import connection
+from msgspec.structs import replace
 
 from delivery import holds
 from delivery.gateways.base import Action
