@@ -73,11 +73,11 @@ def resolve(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(info[4][0]) for info in found))
 
 
-def pinned(host: str, port: int, *, resolver: Resolver = resolve) -> str:
-    """One address of the host to connect to, after *all* of them were found public. Raises OSError, UnsafeAddress."""
-    addresses = resolver(host, port)
+def pinned(host: str, port: int, *, resolver: Resolver = resolve) -> list[str]:
+    """The host's addresses to connect to, after *all* of them were found public. Raises OSError, UnsafeAddress."""
+    addresses = list(resolver(host, port))
     if not addresses:
         raise OSError(f"{host} has no address")
     for address in addresses:
         check_public(address)
-    return addresses[0]
+    return addresses

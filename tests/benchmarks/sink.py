@@ -1,4 +1,4 @@
-"""The sink: HTTP/1.1 over TLS, as little as it takes."""
+"""The sink: HTTP/1.1 and, by ALPN, HTTP/2 over TLS, as little as it takes. Each answer names a message of its own."""
 
 from __future__ import annotations
 
@@ -7,31 +7,82 @@ import re
 import ssl
 import sys
 
-ANSWER = b"HTTP/1.1 201 Created\r\nLocation: /m/1\r\nTTL: 60\r\nContent-Length: 0\r\n\r\n"
 LENGTH = re.compile(rb"(?i)content-length: *(\d+)")
+PREFACE = len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+DATA, HEADERS, SETTINGS, PING = 0, 1, 4, 6
+# Streams at once: 128; a window of 1 MiB each; and one of about 1 GiB for the connection, given back as it is used.
+GREETING = b"\0\0\x0c\x04\0\0\0\0\0" + b"\0\3\0\0\0\x80" + b"\0\4\0\x10\0\0" + b"\0\0\4\x08\0\0\0\0\0" + b"\x3f\0\0\0"
+ACKNOWLEDGED = b"\0\0\0\x04\1\0\0\0\0"
+GIVEN_BACK = 1 << 29
 
 
 class Peer(asyncio.Protocol):
     def __init__(self) -> None:
         self.held = b""
+        self.read = self.http1
+        self.count = self.used = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        if transport.get_extra_info("ssl_object").selected_alpn_protocol() == "h2":
+            self.read = self.preface
 
     def data_received(self, data: bytes) -> None:
         self.held += data
+        answers = self.read()
+        if answers:
+            self.transport.write(answers)  # type: ignore[attr-defined]
+
+    def http1(self) -> bytes:
+        answers = b""
         while (end := self.held.find(b"\r\n\r\n")) >= 0:
             found = LENGTH.search(self.held, 0, end)
             whole = end + 4 + (int(found[1]) if found else 0)
             if len(self.held) < whole:
-                return
+                break
             self.held = self.held[whole:]
-            self.transport.write(ANSWER)  # type: ignore[attr-defined]
+            self.count += 1
+            answers += (
+                b"HTTP/1.1 201 Created\r\nLocation: /m/%012d\r\nTTL: 60\r\nContent-Length: 0\r\n\r\n" % self.count
+            )
+        return answers
+
+    def preface(self) -> bytes:
+        if len(self.held) < PREFACE:
+            return b""
+        self.held = self.held[PREFACE:]
+        self.read = self.http2
+        return GREETING + self.http2()
+
+    def http2(self) -> bytes:
+        answers, held, at = [], self.held, 0
+        while len(held) - at >= 9:
+            length = int.from_bytes(held[at : at + 3], "big")
+            if len(held) < at + 9 + length:
+                break
+            kind, flags, stream = held[at + 3], held[at + 4], held[at + 5 : at + 9]
+            if kind in (DATA, HEADERS) and flags & 1:
+                self.count += 1
+                block = b"\x20\x08\x03201\x0f\x1f\x0f/m/%012d\0\x03ttl\x0260" % self.count
+                answers.append(b"\0\0" + bytes((len(block), HEADERS, 5)) + stream + block)
+            elif kind == SETTINGS and not flags & 1:
+                answers.append(ACKNOWLEDGED)
+            elif kind == PING and not flags & 1:
+                answers.append(b"\0\0\x08\x06\1\0\0\0\0" + held[at + 9 : at + 17])
+            if kind == DATA:
+                self.used += length
+            at += 9 + length
+        self.held = held[at:]
+        if self.used > GIVEN_BACK:
+            answers.append(b"\0\0\4\x08\0\0\0\0\0" + self.used.to_bytes(4, "big"))
+            self.used = 0
+        return b"".join(answers)
 
 
 async def main(certificate: str) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
+    context.set_alpn_protocols(["h2", "http/1.1"])
     server = await asyncio.get_running_loop().create_server(Peer, "127.0.0.1", 0, ssl=context, backlog=1024)
     sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()

@@ -1,0 +1,70 @@
+"""The one client against servers that others wrote."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from delivery.http import Client, Post
+from tests.benchmarks.world import Sink, make_certificate
+
+SERVER = Path(__file__).parents[1] / "gateways" / "http2_server.mjs"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("certificate")
+    make_certificate(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def node(folder):
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("node is not installed")
+    process = subprocess.Popen(
+        [program, str(SERVER), str(folder / "sink.pem")], stdout=subprocess.PIPE, text=True, cwd=folder
+    )
+    yield f"https://localhost:{process.stdout.readline().strip()}"
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def client_of(folder, origin):
+    return Client(exempt=[origin], roots=[(folder / "ca.pem").read_bytes()])
+
+
+def test_nodes_http2_server_gets_every_body_through_its_small_windows(folder, node):
+    client = client_of(folder, node)
+    for _ in range(3):
+        sizes = [(n * 61) % 9_000 for n in range(64)]
+        answers = client.post_each(
+            [
+                lambda n=n, size=size: Post(
+                    f"{node}/{n}", {"TTL": "60", "X-Want": str(200_000 if n == 7 else n)}, bytes(size), http2_only=True
+                )
+                for n, size in enumerate(sizes)
+            ]
+        )
+        assert [a.status for a in answers] == [201] * 64
+        assert [a.headers["location"] for a in answers] == [f"/{n}" for n in range(64)]
+        assert [int(a.headers["x-size"]) for a in answers] == sizes
+        assert [len(a.body) for a in answers] == [64 * 1024 if n == 7 else n for n in range(64)]
+    client.close()
+
+
+def test_the_benchmarks_sink_speaks_what_it_is_asked_for(folder):
+    sink = Sink(folder)
+    try:
+        client = client_of(folder, sink.origin)
+        for http2_only in (True, False):
+            post = Post(f"{sink.origin}/x", {}, b"x" * 900, http2_only=http2_only)
+            answers = client.post_each([lambda post=post: post] * 200)
+            assert {(a.status, a.headers["ttl"]) for a in answers} == {(201, "60")}
+            assert len({a.headers["location"] for a in answers}) == 200
+        client.close()
+    finally:
+        sink.stop()
