@@ -25,6 +25,7 @@ GATES = {
     "content": "Message can be written",
     "global_holdout": "Not in the global holdout",
     "control": "Not left alone to compare",
+    "throttle": "May go as fast as this",
 }
 """Gate → the question that it asks, as a statement that is true when it lets a message pass."""
 
@@ -52,6 +53,9 @@ REASONS = {
     "cool_down": "The last message was too short a time ago",
     "global_holdout": "Gets no messages at all, to measure the whole",
     "control": "Left alone, to compare with",
+    "throttled_by_us": "Waits for its turn: no faster than the limit of its push credential",
+    "fcm_quarter_hour": "Waits: FCM asks for quiet around the quarter hour",
+    "fcm_ramp": "Waits a moment: large runs to Android begin slowly",
     # Content.
     "missing_value": "A value is missing, and the template has no fallback for it",
     "empty": "The message would be empty",

@@ -3,6 +3,7 @@ from delivery.models.message import Arm, Message, Push
 from delivery.models.receipt import Receipt
 from delivery.models.rules import Cap, SendingRules
 from delivery.models.send import Send
+from delivery.models.throttle import Throttle
 from delivery.models.wave import MessageClass, Wave
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "Receipt",
     "Send",
     "SendingRules",
+    "Throttle",
     "Wave",
 ]
