@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import threading
 from base64 import urlsafe_b64encode
@@ -16,7 +17,7 @@ from py_vapid import Vapid02
 
 from delivery.addresses import UnsafeAddress, check_push_address, origin_of
 from delivery.gateways.base import Action, Letter, Outcome
-from delivery.gateways.encryption import InvalidKeys, PayloadTooLarge, encrypt
+from delivery.gateways.encryption import SALT_BYTES, InvalidKeys, PayloadTooLarge, encrypt
 from delivery.gateways.outcomes import outcome_of
 from delivery.http import Answer, Client, Post
 from delivery.models import Credential
@@ -82,13 +83,15 @@ class WebPush:
         outcomes: list[Outcome | None] = [None] * len(letters)
         makers: list[Callable[[], Post | None]] = []
         places: list[int] = []
+        salts = os.urandom(SALT_BYTES * len(letters))
         for place, letter in enumerate(letters):
             try:
                 authorization = self._authorization(check_push_address(letter.address, exempt=self._exempt), now=now)
             except UnsafeAddress as unsafe:
                 outcomes[place] = Outcome(Action.FIX, "unsafe_address", detail=str(unsafe))
                 continue
-            makers.append(_maker(letter, authorization, outcomes, place))
+            salt = salts[place * SALT_BYTES : (place + 1) * SALT_BYTES]
+            makers.append(_maker(letter, authorization, salt, outcomes, place))
             places.append(place)
         answers = self._client.post_each(makers, until=until) if makers else []
         for place, answer in zip(places, answers, strict=True):
@@ -117,8 +120,10 @@ class WebPush:
             return header
 
 
-def _maker(letter: Letter, authorization: str, outcomes: list[Outcome | None], place: int) -> Callable[[], Post | None]:
-    """Encrypts in the thread that posts; what cannot be encrypted gets its outcome here and is not posted."""
+def _maker(
+    letter: Letter, authorization: str, salt: bytes, outcomes: list[Outcome | None], place: int
+) -> Callable[[], Post | None]:
+    """Encrypts right before it is posted; what cannot be encrypted gets its outcome here and is not posted."""
 
     def make() -> Post | None:
         if letter.collapse and not _TOPIC.fullmatch(letter.collapse):
@@ -126,7 +131,7 @@ def _maker(letter: Letter, authorization: str, outcomes: list[Outcome | None], p
             outcomes[place] = Outcome(Action.FIX, "invalid_ttl_or_topic", detail=said)
             return None
         try:
-            body = encrypt(msgspec.json.encode(letter.payload), p256dh=letter.p256dh, auth=letter.auth)
+            body = encrypt(msgspec.json.encode(letter.payload), p256dh=letter.p256dh, auth=letter.auth, salt=salt)
         except InvalidKeys as invalid:
             outcomes[place] = Outcome(Action.DROP, "invalid_keys", detail=str(invalid))
             return None
