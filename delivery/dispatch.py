@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
 
-from delivery import holds, intent, outbox, pacing, recording
+from delivery import doubts, holds, intent, outbox, pacing, recording
 from delivery.attempts import HELD_SECONDS, weigh
 from delivery.checkpoints import checkpoint
 from delivery.content import Rendered, Rendering, Unrenderable, source_named
@@ -29,7 +29,7 @@ from delivery.learning import learn, learn_of_devices
 from delivery.losses import guard
 from delivery.models import Hold
 from delivery.parcel import Parcel, Sending, Wait
-from delivery.payload import new_push_ids, payload
+from delivery.payload import new_push_id, payload
 from delivery.recording import NotSent
 from delivery.sender import Sender
 
@@ -133,7 +133,6 @@ class _Batch:
             now=now,
         )
         parcels: list[Parcel] = []
-        push_ids = new_push_ids(sum([len(chosen) for _, _, chosen, _ in passed]))
         for (one, verdicts, chosen, waits), content in zip(passed, rendered, strict=True):
             if isinstance(content, Unrenderable):
                 verdicts.append(Verdict.no("content", content.reason, detail=content.detail))
@@ -146,7 +145,7 @@ class _Batch:
             if not verdicts[-1].allowed:
                 ended.append(NotSent(one, verdicts))
             else:
-                parcels.append(self._parcel(one, verdicts, chosen, content, waits, push_ids, now=now))
+                parcels.append(self._parcel(one, verdicts, chosen, content, waits))
         going, waiting = self.pacer.admit(parcels, now=now)
         return going, ended + waiting
 
@@ -192,16 +191,14 @@ class _Batch:
         chosen: Sequence[DeviceFacts],
         content: Rendered,
         waits: Wait | None,
-        push_ids: Iterator[str],
-        *,
-        now: dt.datetime,
     ) -> Parcel:
+        now = self.now
         wave = self.wave
         left = max(int((facts.expires_at - now).total_seconds()), 1)
         sendings = []
         for device in chosen:
             earlier = facts.earlier.get(device.id)
-            push_id = str(earlier.id) if earlier else next(push_ids)
+            push_id = str(earlier.id) if earlier else new_push_id()
             letter = Letter(
                 address=device.address,
                 payload=payload(
@@ -225,6 +222,7 @@ class _Batch:
                     (earlier.attempt if earlier else 0) + 1,
                     letter,
                     facts.expires_at,
+                    earlier=earlier,
                 )
             )
         return Parcel(
@@ -248,6 +246,7 @@ class _Batch:
         self.pacer.used(sendings)
         self.begun += len(committed.pushing)
         checkpoint("after_post")
+        doubts.settle(self.sender, self.wave, sendings, now=self.now)
         guard(self.sender, self.wave, sendings, now=self.now)
         learn_of_devices(sendings, posted_at=posted_at, now=self.now)
         for one in sendings:

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from delivery.content import Rendered
-from delivery.gates.facts import DeviceFacts, Facts
+from delivery.gates.facts import DeviceFacts, EarlierPush, Facts
 from delivery.gates.verdict import Verdict
 from delivery.gateways.base import Letter, Outcome
 
 
 @dataclass(slots=True)
 class Sending:
-    """One push under way."""
+    """One push under way. `earlier`: what its last attempt left, where this is not the first."""
 
     id: str
     device: DeviceFacts
@@ -24,6 +24,7 @@ class Sending:
     expires_at: dt.datetime
     outcome: Outcome | None = None
     due_at: dt.datetime | None = None
+    earlier: EarlierPush | None = None
 
     @property
     def state(self) -> str:

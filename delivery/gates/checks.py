@@ -130,8 +130,7 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
     """12: rolling windows over the intents, one for a message however many devices it went to."""
     if facts.is_transactional:
         return Verdict.yes("frequency_cap")
-    # Of the caps that it passes, the one with the least room is worth telling.
-    least: dict[str, Any] = {}
+    passed: list[dict[str, Any]] = []
     for cap in facts.caps:
         if cap.topic_id and cap.topic_id != facts.wave.topic_id:
             continue
@@ -154,9 +153,9 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
             defers = cap.defers and frees is not None and frees < facts.expires_at
             effect = Effect.DEFER if defers else Effect.HOLD_BACK
             return Verdict.no("frequency_cap", "frequency_cap", effect=effect, frees_at=frees, **values)
-        if not least or values["cap"] - values["seen"] < least["cap"] - least["seen"]:
-            least = values
-    return Verdict.yes("frequency_cap", **least)
+        passed.append(values)
+    # Of the caps that it passed, the one with the least room is worth telling.
+    return Verdict.yes("frequency_cap", **min(passed, key=lambda one: one["cap"] - one["seen"], default={}))
 
 
 def cool_down(facts: Facts, *, now: dt.datetime) -> Verdict:

@@ -76,6 +76,8 @@ class EarlierPush:
     state: str
     attempt: int
     due_at: dt.datetime | None
+    intent_at: dt.datetime
+    reason: str
 
 
 @dataclass(slots=True)

@@ -143,7 +143,8 @@ class Fetcher:
             return
         found_rows = statements.rows(
             """
-            SELECT p.send_key, p.device_id, p.id, p.message_id, p.state, p.attempt, p.due_at
+            SELECT p.send_key, p.device_id, p.id, p.message_id, p.state, p.attempt, p.due_at,
+                   p.intent_at, p.reason
             FROM unnest(string_to_array(%s::text, E'\\x1f'), %s::bigint[]) AS k(send_key, device_id)
                  JOIN delivery_push p ON p.send_key = k.send_key AND p.device_id = k.device_id
             WHERE p.wave_on = %s

@@ -1,3 +1,4 @@
+from delivery.models.access_token import AccessToken
 from delivery.models.credential import Credential, Hold, Loss
 from delivery.models.message import Arm, Message, Push
 from delivery.models.receipt import Receipt
@@ -7,6 +8,7 @@ from delivery.models.throttle import Throttle
 from delivery.models.wave import MessageClass, Wave
 
 __all__ = [
+    "AccessToken",
     "Arm",
     "Cap",
     "Credential",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
-
-import msgspec
 
 LARGEST_HEAD = 32 * 1024
 
@@ -16,7 +15,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 Proved = Literal["answered", "never_sent", "not_begun", "unknown", "unsafe"]
 
 
-class Post(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Post:
     """One request, a POST unless `method` says otherwise. `url` is the receiver's; headers are ours.
 
     `http2_only`: nothing is sent to a server that does not speak HTTP/2.
@@ -29,7 +29,8 @@ class Post(msgspec.Struct, frozen=True):
     method: str = "POST"
 
 
-class Answer(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class Answer:
     """What is known of one request afterwards.
 
     answered: status, headers (names in lower case) and the body up to its limit, less where it broke off.
@@ -39,7 +40,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     proved: Proved
     status: int = 0
-    headers: Mapping[str, str] = {}
+    headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     detail: str = ""
 
