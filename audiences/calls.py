@@ -29,18 +29,22 @@ class Malformed(ValueError):
 
 
 class App(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
+    """`namespace` is the bundle id or package name."""
+
     name: Said = None
     version: Said = None
     build: Said = None
+    namespace: Said = None
 
 
 class Handset(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
-    """`context.device`, as the mobile SDKs send it; `permission` is our own addition."""
+    """`context.device`, as the mobile SDKs send it; `permission` and `environment` are our own additions."""
 
     id: Said = None
     token: str | None = None
     type: str | None = None
     permission: str | None = None
+    environment: str | None = None
 
 
 class Page(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):

@@ -80,12 +80,19 @@ ON CONFLICT (profile_id, topic_id) DO UPDATE SET
 
 
 def record_grants(
-    profile_ids: Collection[int], *, source: str, text: str = "", text_version: str = "", now: dt.datetime
+    profile_ids: Collection[int],
+    *,
+    source: str,
+    text: str = "",
+    text_version: str = "",
+    is_new: bool = False,
+    now: dt.datetime,
 ) -> list[int]:
     """Record that browsers or apps granted notifications, with the words that were shown.
 
     Who has opted out explicitly stays out: only the person on the preference page, or an operator with proof, turns
-    that around. Who is in already gets no second row. Returns the ledger ids.
+    that around. Who is in already gets no second row, unless the person left and said yes once more (`is_new`).
+    Returns the ledger ids.
     """
     if not profile_ids:
         return []
@@ -101,11 +108,14 @@ def record_grants(
             cursor.execute(
                 """
                 SELECT DISTINCT p FROM unnest(%s::bigint[]) AS p
-                WHERE NOT EXISTS (SELECT FROM audiences_choice c WHERE c.profile_id = p AND c.topic_id IS NULL)
+                WHERE NOT EXISTS (
+                    SELECT FROM audiences_choice c WHERE c.profile_id = p AND c.topic_id IS NULL
+                    AND NOT (%s AND c.decision = 'in')
+                )
                 """,
-                [sorted(profile_ids)],
+                [sorted(profile_ids), is_new],
             )
-            silent = sorted(row[0] for row in cursor.fetchall())
+            saying = sorted(row[0] for row in cursor.fetchall())
         return record(
             [
                 NewChoice(
@@ -116,7 +126,7 @@ def record_grants(
                     text=text,
                     text_version=text_version,
                 )
-                for profile_id in silent
+                for profile_id in saying
             ],
             now=now,
         )

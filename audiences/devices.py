@@ -1,4 +1,4 @@
-"""Devices: registering, detaching, and what their gateways say about their addresses.
+"""Devices: registering, renewing, logging out, and what the operating system allows.
 
 Each change raises the epochs of the owners it touches, in the same transaction.
 """
@@ -10,20 +10,32 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, Value, When
+from django.db.models import Case, F, Value, When
 
+from audiences.handover import Strangers, note_former_owners
 from audiences.models import Device, Permission
-from audiences.models.device import PERMITTED
+from audiences.models.device import PERMITTED, RETIRED, DeviceQuerySet
 from audiences.standing import raise_epochs
 
-QUARANTINE_DAYS = 30
-RETIRED, FORGOTTEN = "retired:", "forgotten:"
-"""What stands in place of an address that moved to another row, or was forgotten."""
+
+def device_key(gateway: str, own_id: str) -> str:
+    """How a device's own id is kept: phones of two kinds may call themselves alike."""
+    return own_id if gateway == Device.Gateway.WEBPUSH else f"{gateway}:{own_id}"
+
+
+def device_keys(own_id: str) -> list[str]:
+    """The keys under which a device that calls itself so may be kept."""
+    return [device_key(gateway, own_id) for gateway in Device.Gateway.values]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Registration:
-    """What an app or browser tells about itself. `key` is the id that it keeps; the address may rotate."""
+    """What an app or browser tells about itself. `key` is the id that it keeps; the address may rotate.
+
+    What is left empty stays as it was; a new device's permission is then granted. `said_at` is when the device said
+    it, if not now. `repeats`: the app only says again what it is, nobody asked for it: such a word of a visitor takes
+    no device from a known person, nor one that was logged out.
+    """
 
     profile_id: int
     gateway: str
@@ -34,7 +46,7 @@ class Registration:
     sender_key: str = ""
     app: str = ""
     environment: str = ""
-    permission: str = Permission.GRANTED
+    permission: str = ""
     platform: str = ""
     browser: str = ""
     os: str = ""
@@ -43,6 +55,8 @@ class Registration:
     zone: str = ""
     previous_address: str = ""
     simulated: bool = False
+    said_at: dt.datetime | None = None
+    repeats: bool = False
 
 
 FIELDS = (
@@ -64,6 +78,16 @@ FIELDS = (
     "zone",
     "simulated",
 )
+WRITTEN = (
+    *FIELDS,
+    "permission_lost_at",
+    "registered_at",
+    "last_seen_at",
+    "detached_at",
+    "quarantined_at",
+    "needs_resubscribe_at",
+    "quarantine_reason",
+)
 
 
 def register(batch: Sequence[Registration], *, now: dt.datetime) -> list[Device]:
@@ -73,95 +97,125 @@ def register(batch: Sequence[Registration], *, now: dt.datetime) -> list[Device]
     message in flight follows it to the new address and is pushed to it once. Registering also ends a quarantine, a
     logout and the need to subscribe again. The one live address of a device is the one registered last.
     """
+    if not batch:
+        return []
     with transaction.atomic():
-        found = _lock_known(batch)
-        devices: list[Device] = []
-        owners: set[int] = set()
-        taken: dict[tuple[str, str], Device] = {}  # by key or address: the same device again in this batch
-        fresh: list[Device] = []
-        doomed: set[int] = set()
-        for one in batch:
-            device = (
-                (taken.get(("key", one.key)) if one.key else None)
-                or taken.get((one.gateway, one.address))
-                or found.by_key(one.key)
-                or found.by_address(one.gateway, one.previous_address)
-                or found.by_address(one.gateway, one.address)
-            )
-            holder = found.by_address(one.gateway, one.address)
-            if device is not None and holder is not None and holder is not device:
-                # Another row holds this address (a cleared browser got a new key): the address lives once.
-                owners.add(holder.profile_id)
-                doomed.add(holder.pk)
-                device = holder if device.pk is None else device
-            if device is None:
-                device = Device(created_at=now)
-                fresh.append(device)
-            else:
-                owners.add(device.profile_id)
-            if device.pk and device.permission in PERMITTED and one.permission not in PERMITTED:
-                device.permission_lost_at = now
-            for name in FIELDS:
-                value = getattr(one, name)
-                # What a renewal leaves unsaid stays as it was.
-                if value or name in ("profile_id", "permission") or device.pk is None:
-                    setattr(device, name, value)
-            device.registered_at = device.last_seen_at = now
-            device.detached_at = device.quarantined_at = device.needs_resubscribe_at = None
-            device.quarantine_reason = ""
-            owners.add(one.profile_id)
-            taken[one.gateway, one.address] = device
-            if one.key:
-                taken["key", one.key] = device
-            devices.append(device)
-        raise_epochs(owners)
-        renewed = {device.pk: device for device in devices if device.pk is not None}
-        doomed -= set(renewed)
-        if doomed:
-            _retire(doomed, now=now)
-        Device.objects.bulk_update(
-            renewed.values(),
-            [
-                *FIELDS,
-                "permission_lost_at",
-                "registered_at",
-                "last_seen_at",
-                "detached_at",
-                "quarantined_at",
-                "needs_resubscribe_at",
-                "quarantine_reason",
-            ],
-            batch_size=500,
+        known = _lock_known(batch)
+        strangers = Strangers({one.profile_id for one in batch if one.repeats}, known)
+        work = _Registering(known, strangers, now=now)
+        devices = [work.take(one) for one in batch]
+        work.save()
+        return [work.final(device) for device in devices]
+
+
+class _Registering:
+    """One batch. `strangers`: visitors that take no known person's device by repeating what they are."""
+
+    def __init__(self, known: Sequence[Device], strangers: Strangers, *, now: dt.datetime) -> None:
+        self.now = now
+        self.strangers = strangers
+        self.by_key = {device.key: device for device in known if device.key}
+        self.by_address = {(device.gateway, device.address): device for device in known}
+        self.changed: dict[int, Device] = {}
+        self.fresh: list[Device] = []
+        self.absorbed: dict[int, Device] = {}  # by id(): unwritten devices that turned out to be another
+        self.doomed: set[int] = set()
+        self.owners: set[int] = set()
+        self.left: dict[tuple[int, int], None] = {}
+
+    def take(self, one: Registration) -> Device:
+        place = (one.gateway, one.address)
+        holder = self.by_address.get(place)
+        device = (
+            self.by_key.get(one.key or "") or self.by_address.get((one.gateway, one.previous_address or "?")) or holder
         )
-        Device.objects.bulk_create(fresh, batch_size=1000)
-    return devices
+        if device is not None and self._leaves_as_it_is(device, one):
+            return device
+        if device is None:
+            device = Device(created_at=self.now, permission=Permission.GRANTED)
+            self.fresh.append(device)
+        elif holder is not None and holder is not device:
+            device = self._one_of(device, holder)
+        self._write(device, one)
+        self.by_address[place] = device
+        if device.key:
+            self.by_key[device.key] = device
+        return device
+
+    def _leaves_as_it_is(self, device: Device, one: Registration) -> bool:
+        """Old news, or a visitor on a device where somebody logged out: then it stays logged out."""
+        if device.pk is None or (device.profile_id == one.profile_id and device.detached_at is None):
+            return False
+        if one.said_at is not None and one.said_at < max(device.registered_at, device.detached_at or one.said_at):
+            return True
+        if not (one.repeats and self.strangers.may_not_take(device, one.profile_id)):
+            return False
+        if device.detached_at is None:
+            device.detached_at = self.now
+            self.owners.add(device.profile_id)
+            self.changed[device.pk] = device
+        return True
+
+    def _one_of(self, device: Device, holder: Device) -> Device:
+        """Another row holds this address (a cleared browser got a new key): the address lives once."""
+        if holder.pk is None:
+            self.fresh.remove(holder)
+            self.absorbed[id(holder)] = device
+            return device
+        self.owners.add(holder.profile_id)
+        if device.pk is None:
+            self.fresh.remove(device)
+            self.absorbed[id(device)] = holder
+            return holder
+        self.doomed.add(holder.pk)
+        return device
+
+    def _write(self, device: Device, one: Registration) -> None:
+        if device.pk is not None:
+            self.owners.add(device.profile_id)
+            self.changed[device.pk] = device
+            if device.profile_id != one.profile_id:
+                self.left[device.pk, device.profile_id] = None
+                self.left.pop((device.pk, one.profile_id), None)
+                device.permission_lost_at = None
+            if one.permission and one.permission not in PERMITTED and device.permission in PERMITTED:
+                device.permission_lost_at = self.now
+        for name in FIELDS:
+            value = getattr(one, name)
+            if value or (device.pk is None and name != "permission"):
+                setattr(device, name, value)
+        device.registered_at = device.last_seen_at = self.now
+        device.detached_at = device.quarantined_at = device.needs_resubscribe_at = None
+        device.quarantine_reason = ""
+        self.owners.add(one.profile_id)
+
+    def final(self, device: Device) -> Device:
+        while id(device) in self.absorbed:
+            device = self.absorbed[id(device)]
+        return device
+
+    def save(self) -> None:
+        raise_epochs(self.owners)
+        if self.doomed:
+            _retire(self.doomed, now=self.now)
+        Device.objects.bulk_update(self.changed.values(), WRITTEN, batch_size=500)
+        Device.objects.bulk_create(self.fresh, batch_size=1000)
+        if self.left:
+            note_former_owners(list(self.left), now=self.now)
 
 
-class _Known:
-    def __init__(self, devices: Sequence[Device]) -> None:
-        self._keys = {device.key: device for device in devices if device.key}
-        self._addresses = {(device.gateway, device.address): device for device in devices}
-
-    def by_key(self, key: str | None) -> Device | None:
-        return self._keys.get(key) if key else None
-
-    def by_address(self, gateway: str, address: str) -> Device | None:
-        return self._addresses.get((gateway, address)) if address else None
-
-
-def _lock_known(batch: Sequence[Registration]) -> _Known:
+def _lock_known(batch: Sequence[Registration]) -> list[Device]:
     addresses = {text for one in batch for text in (one.address, one.previous_address) if text}
     keys = {one.key for one in batch if one.key}
-    known = Device.objects.filter(Q(key__in=keys) | Q(address__in=addresses)).order_by("pk").select_for_update()
-    return _Known(list(known))
+    return list(Device.objects.known_as(keys=keys, addresses=addresses).order_by("pk").select_for_update())
 
 
 def _retire(device_ids: Collection[int], *, now: dt.datetime) -> None:
     """Rows whose address moved to another row keep their history under a retired address."""
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            UPDATE audiences_device SET address = 'retired:' || id || ':' || md5(address), key = NULL,
+            f"""
+            UPDATE audiences_device SET address = '{RETIRED}' || id || ':' || md5(address), key = NULL,
                    quarantined_at = %s, quarantine_reason = 'superseded'
             WHERE id = ANY(%s)
             """,
@@ -171,84 +225,30 @@ def _retire(device_ids: Collection[int], *, now: dt.datetime) -> None:
 
 def detach(*, keys: Collection[str] = (), addresses: Collection[str] = (), now: dt.datetime) -> int:
     """Log devices out: they get no personal push until they are registered again. Returns how many."""
-    return _change(Q(key__in=keys) | Q(address__in=addresses), detached_at=now)
+    return change(Device.objects.known_as(keys=keys, addresses=addresses), detached_at=now)
 
 
 def set_permission(
     permission: str, *, keys: Collection[str] = (), addresses: Collection[str] = (), now: dt.datetime
 ) -> int:
     """Record what the operating system allows now. Returns how many devices changed."""
+    return change(Device.objects.known_as(keys=keys, addresses=addresses), **permission_values(permission, now=now))
+
+
+def permission_values(permission: str, *, now: dt.datetime) -> dict[str, object]:
+    """What changes with a permission: the moment in which it was lost, too."""
     lost = Case(When(permission__in=PERMITTED, then=Value(now)), default=F("permission_lost_at"))
-    values = {"permission": permission} | ({} if permission in PERMITTED else {"permission_lost_at": lost})
-    return _change(Q(key__in=keys) | Q(address__in=addresses), **values)
+    return {"permission": permission} | ({} if permission in PERMITTED else {"permission_lost_at": lost})
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """What a gateway's answer speaks of: this device at this address, as it was registered at that moment or before."""
-
-    device_id: int
-    address: str
-    as_of: dt.datetime
-
-
-def quarantine(spoken: Sequence[Spoken], *, reason: str, now: dt.datetime) -> set[int]:
-    """The gateway said these addresses are dead: kept, with the reason, but not pushed to.
-
-    A device that has another address by now, or registered this one again since, is left as it is. Returns the ids of
-    those that are dead.
-    """
-    return _change_where_still_so(spoken, quarantined_at=now, quarantine_reason=reason)
-
-
-def restore(device_ids: Collection[int]) -> list[int]:
-    """The gateway was wrong about these addresses: they are pushed to again. Returns the devices that came back."""
-    dead = Q(pk__in=device_ids, quarantined_at__isnull=False)
+def change(found: DeviceQuerySet, **values: object) -> int:
+    """Change these devices, each under its lock, and raise the epochs of their owners. Returns how many."""
     with transaction.atomic():
-        back = Device.objects.filter(dead).exclude(address__startswith=RETIRED).exclude(address__startswith=FORGOTTEN)
-        found = list(back.order_by("pk").select_for_update().values_list("pk", flat=True))
-        _change(Q(pk__in=found), quarantined_at=None, quarantine_reason="")
-    return found
+        rows = list(found.order_by("pk").select_for_update().values_list("pk", "profile_id", named=False))
+        return change_locked(rows, **values)
 
 
-def ask_to_resubscribe(spoken: Sequence[Spoken], *, now: dt.datetime) -> set[int]:
-    """These subscriptions belong to another sender key: they wait until the browser subscribes again."""
-    return _change_where_still_so(spoken, needs_resubscribe_at=now)
-
-
-def switch_environment(spoken: Sequence[Spoken]) -> set[int]:
-    """These addresses are unknown where they were said to belong: they belong to Apple's other environment."""
-    sandbox, production = Device.Environment.SANDBOX, Device.Environment.PRODUCTION
-    other = Case(When(environment=sandbox, then=Value(production)), default=Value(sandbox))
-    return _change_where_still_so(spoken, environment=other)
-
-
-def _change_where_still_so(spoken: Sequence[Spoken], **values: object) -> set[int]:
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            # Whoever registers meanwhile is waited for, and then seen.
-            cursor.execute(
-                """
-                SELECT d.id, d.profile_id FROM audiences_device d
-                JOIN unnest(%s::bigint[], %s::text[], %s::timestamptz[]) AS s(id, address, as_of) ON s.id = d.id
-                WHERE d.address = s.address AND d.registered_at <= s.as_of ORDER BY d.id FOR UPDATE OF d
-                """,
-                [[s.device_id for s in spoken], [s.address for s in spoken], [s.as_of for s in spoken]],
-            )
-            rows = cursor.fetchall()
-        _set(rows, **values)
-    return {pk for pk, _ in rows}
-
-
-def _change(which: Q, **values: object) -> int:
-    with transaction.atomic():
-        rows = list(
-            Device.objects.filter(which).order_by("pk").select_for_update().values_list("pk", "profile_id", named=False)
-        )
-        return _set(rows, **values)
-
-
-def _set(rows: Collection[tuple[int, int]], **values: object) -> int:
-    """Change these (device, owner), which are locked."""
+def change_locked(rows: Collection[tuple[int, int]], **values: object) -> int:
+    """The same for (device, owner) that the caller has locked."""
     raise_epochs({profile_id for _, profile_id in rows})
     return Device.objects.filter(pk__in=[pk for pk, _ in rows]).update(**values)

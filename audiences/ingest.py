@@ -16,7 +16,7 @@ from django.db.models import F
 
 from audiences import event_rows, names_seen
 from audiences.calls import Call, Context, Malformed, Said, is_zone, read
-from audiences.mobile import heed_tokens
+from audiences.mobile import Room, SaidBy, heed_tokens
 from audiences.models import Source
 from audiences.partitions import ensure_months
 from audiences.people import People, Person
@@ -58,8 +58,9 @@ class Accepted:
 class Caller:
     """Who sends: what `accept` needs to know of a source, or of the company's own services (no source)."""
 
-    def __init__(self, source: Source | None) -> None:
+    def __init__(self, source: Source | None, device_room: Room | None = None) -> None:
         self.source = source
+        self.device_room = device_room
         self.source_id: int | None = source.pk if source else None
         self.is_trusted: bool = source is None or source.is_trusted
         self.asks_proof: bool = source is not None and source.requires_proof and not source.is_trusted
@@ -76,14 +77,16 @@ def accept(
     sent_at: dt.datetime | None = None,
     context: Context | None = None,
     kind: str | None = None,
+    device_room: Room | None = None,
 ) -> Accepted:
     """Store a batch of calls of one source: raw JSON, or mappings of the same shape.
 
     `sent_at` and `context` are the envelope's, for calls without their own; `kind` is the type that the address says.
-    Without a source they are the company's own and trusted.
+    `device_room` is asked how many of so many new devices may be stored. Without a source the calls are the company's
+    own and trusted.
     Never raises for a bad call: it is in `rejected`. Raises DatabaseError where nothing was stored.
     """
-    caller = Caller(source)
+    caller = Caller(source, device_room)
     checked = Accepted()
     times: list[dt.datetime] = []
     for index, raw in enumerate(calls):
@@ -198,11 +201,12 @@ class _Batch:
         result.stored = len(owned)
         result.rejected.sort()
         heed_tokens(
-            [
-                (result.owners[index], call, when)
+            (
+                SaidBy(result.owners[index], call, when)
                 for (index, call), when in zip(result.calls, self.times, strict=True)
-                if index in result.owners
-            ],
+                if call.context is not None and call.context.device is not None and index in result.owners
+            ),
+            room=self.caller.device_room,
             now=self.now,
         )
 
@@ -222,19 +226,19 @@ class _Batch:
             return people.visitor(str(anonymous_id))
         user_id = str(user_id)
         known = people.users.get(user_id)
+        if self.caller.asks_proof and anonymous_id is None and not self.caller.is_proven(user_id, call.proof()):
+            # Said of ids that exist and of those that do not: nobody learns here who is known.
+            self.result.unproven += 1
+            raise Malformed("userHash", "With a public key, a userId needs a userHash, or an anonymousId beside it.")
         if known is not None and known.final().erased:
             return known.final()
         if self.caller.asks_proof and not self._may_claim(people, known, user_id, call):
             self.result.unproven += 1
-            if anonymous_id is None:
-                raise Malformed(
-                    "userHash", "With a public key, this userId needs a userHash, or an anonymousId beside it."
-                )
             return people.visitor(str(anonymous_id))
-        if call.type == "alias":
-            previous = people.users.get(str(call.previous_id))
-            if previous is not None and not self.caller.is_trusted:
-                raise Malformed("previousId", "Only a secret key may merge two known users.")
+        if call.type == "alias" and not self.caller.is_trusted:
+            # Only a secret key merges two known users; for others the previous id is a visitor's.
+            person = people.link(str(call.previous_id), user_id)
+        elif call.type == "alias":
             person = people.alias(str(call.previous_id), user_id)
         elif call.type == "identify" and anonymous_id is not None:
             person = people.link(str(anonymous_id), user_id)

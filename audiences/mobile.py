@@ -3,71 +3,145 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-from audiences.calls import Call, Context
-from audiences.devices import Registration, Spoken, quarantine, register
+from django.db import connection
+
+from audiences.calls import App, Call, Named, Said
+from audiences.consent import record_grants
+from audiences.devices import Registration, device_key, register
+from audiences.feedback import Spoken, quarantine
 from audiences.models import Device, Permission
+from audiences.models.device import PERMITTED
+from audiences.tokens import NoToken, checked_token
 
-GATEWAYS = {"ios": "apns", "android": "fcm"}
-LONGEST_TOKEN = 4096
-
-
+PLATFORMS = {"ios": "ios", "ipados": "ios", "android": "android"}
 BOUNCED = "Push Notification Bounced"
+SEEN_STEP = dt.timedelta(days=1)
+"""`last_seen_at` is exact to this much, so that a busy app's device is not rewritten with every batch."""
+
+Room = Callable[[int], int]
+"""How many of so many new devices may be stored."""
 
 
-def heed_tokens(said: Sequence[tuple[int, Call, dt.datetime]], *, now: dt.datetime) -> None:
-    """Register the tokens in these (profile id, call, when), where they are new or now somebody else's.
+@dataclass(frozen=True, slots=True)
+class SaidBy:
+    """One call of one profile, and when it was made."""
+
+    profile_id: int
+    call: Call
+    at: dt.datetime
+
+
+def heed_tokens(said: Iterable[SaidBy], *, room: Room | None, now: dt.datetime) -> None:
+    """Register the tokens in these calls, where they are new or now somebody else's.
 
     An SDK repeats its token with every call: one look-up for the batch finds those that are known. A token of which
-    its own app says that pushes bounced is quarantined.
+    its own app says that pushes bounced is quarantined. `room` is asked before new devices are stored, if given.
     """
-    wanted: dict[tuple[str, str], Registration] = {}
-    bounced: dict[tuple[str, str], dt.datetime] = {}
-    for profile_id, call, when in said:
-        context = call.context
-        one = _registration(profile_id, context) if context is not None and context.device is not None else None
-        if one is not None and call.event == BOUNCED:
-            bounced[one.gateway, one.address] = when
-        elif one is not None:
-            wanted[one.gateway, one.address] = one
+    wanted: dict[str, Registration] = {}
+    bounced: dict[str, tuple[str, dt.datetime]] = {}
+    for one in said:
+        found = _registration(one)
+        if found is None:
+            continue
+        name = f"{found.gateway}:{found.address}"
+        if one.call.event == BOUNCED:
+            bounced[name] = (found.address, one.at)
+        elif name not in wanted or one.at >= (wanted[name].said_at or one.at):
+            wanted[name] = found
     if not wanted and not bounced:
         return
-    known = {
-        (device.gateway, device.address): device
-        for device in Device.objects.filter(
-            address__in=[address for _, address in {*wanted, *bounced}], detached_at=None, quarantined_at=None
-        )
-    }
-    register([one for place, one in sorted(wanted.items()) if _differs(one, known.get(place))], now=now)
-    quarantine(
-        [Spoken(known[place].pk, place[1], bounced[place]) for place in sorted(bounced) if place in known],
-        reason="bounced",
-        now=now,
+    devices = Device.objects.known_as(
+        keys={one.key for one in wanted.values() if one.key},
+        addresses={*(one.address for one in wanted.values()), *(address for address, _ in bounced.values())},
     )
+    known = list(devices)
+    _register([one for _, one in sorted(wanted.items())], known, room=room, now=now)
+    dead = {f"{device.gateway}:{device.address}": device for device in known if device.quarantined_at is None}
+    spoken = [Spoken(dead[name].pk, *bounced[name]) for name in sorted(bounced) if name in dead]
+    if spoken:
+        quarantine(spoken, reason="bounced", now=now)
 
 
-def _differs(one: Registration, device: Device | None) -> bool:
-    return device is None or (device.profile_id, device.permission) != (one.profile_id, one.permission)
+def _register(wanted: Sequence[Registration], known: Sequence[Device], *, room: Room | None, now: dt.datetime) -> None:
+    places = {(device.gateway, device.address): device for device in known}
+    keys = {device.key for device in known if device.key}
+    fresh: list[Registration] = []
+    changed: list[Registration] = []
+    seen: list[int] = []
+    granted: list[int] = []
+    for one in wanted:
+        device = places.get((one.gateway, one.address))
+        if device is None:
+            (changed if one.key in keys else fresh).append(one)
+        elif _differs(one, device):
+            changed.append(one)
+        elif device.last_seen_at < now - SEEN_STEP:
+            seen.append(device.pk)
+        if one.permission == Permission.GRANTED and (device is None or device.permission not in PERMITTED):
+            granted.append(one.profile_id)
+    if fresh and room is not None:
+        fresh = fresh[: room(len(fresh))]
+    owners = {device.profile_id for device in register([*fresh, *changed], now=now) if device.detached_at is None}
+    record_grants(owners.intersection(granted), source="app permission", now=now)
+    if seen:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE audiences_device SET last_seen_at = greatest(last_seen_at, %s) WHERE id = ANY(%s)",
+                [now, sorted(seen)],
+            )
 
 
-def _registration(profile_id: int, context: Context) -> Registration | None:
-    handset = context.device
-    gateway = GATEWAYS.get(((handset and handset.type) or "").lower())
-    if handset is None or gateway is None or not handset.token or len(handset.token) > LONGEST_TOKEN:
+def _differs(one: Registration, device: Device) -> bool:
+    if device.detached_at is not None or device.profile_id != one.profile_id:
+        return True
+    if device.quarantined_at is not None:
+        # What it said before its address died does not bring it back.
+        return one.said_at is None or one.said_at >= device.quarantined_at
+    told = (
+        (one.permission, device.permission),
+        (one.app, device.app),
+        (one.app_version, device.app_version),
+        (one.os, device.os),
+        (one.locale, device.locale),
+        (one.zone, device.zone),
+    )
+    return any(said and said != kept for said, kept in told)
+
+
+def _registration(one: SaidBy) -> Registration | None:
+    context = one.call.context
+    handset = context.device if context is not None else None
+    platform = PLATFORMS.get(((handset and handset.type) or "").lower())
+    if context is None or handset is None or platform is None or not handset.token:
         return None
-    if "\0" in handset.token:
+    # An iPhone's token is Apple's, unless its app takes its pushes from Firebase: those tokens hold a colon.
+    gateway = "apns" if platform == "ios" and ":" not in handset.token else "fcm"
+    try:
+        address = checked_token(gateway, handset.token)
+    except NoToken:
         return None
-    permission = handset.permission or Permission.GRANTED
+    app, os = context.app or App(), context.os or Named()
+    environment = (handset.environment or "").lower()
     return Registration(
-        profile_id=profile_id,
-        key=None if handset.id is None else f"{gateway}:{handset.id}"[:255].replace("\0", ""),
+        profile_id=one.profile_id,
+        key=device_key(gateway, _plain(handset.id, 240)) if handset.id else None,
         gateway=gateway,
-        address=handset.token,
-        permission=permission if permission in Permission.values else Permission.NOT_ASKED,
-        platform=(handset.type or "").lower()[:16],
-        os=str((context.os and context.os.name) or "")[:32].replace("\0", ""),
-        app_version=str((context.app and context.app.version) or "")[:32].replace("\0", ""),
-        locale=(context.locale or "")[:35].replace("\0", ""),
-        zone=(context.timezone or "")[:64].replace("\0", ""),
+        address=address,
+        app=_plain(app.namespace, 255),
+        environment=environment if environment in Device.Environment.values else "",
+        permission=handset.permission if handset.permission in Permission.values else "",
+        platform=platform,
+        os=_plain(os.name, 32),
+        app_version=_plain(app.version, 32),
+        locale=_plain(context.locale, 35),
+        zone=_plain(context.timezone, 64),
+        said_at=one.at,
+        repeats=True,
     )
+
+
+def _plain(said: Said, most: int) -> str:
+    return str(said or "")[:most].replace("\0", "")

@@ -1,167 +1,121 @@
-"""A browser or app says which device it is, whose, and what it allows: identity, device and consent in one go."""
+"""Browsers and apps say which device they are, whose, and what they allow: identity, device and consent in one go."""
 
 from __future__ import annotations
 
 import datetime as dt
-from base64 import urlsafe_b64decode
+from collections.abc import Mapping, Sequence
 
-import msgspec
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey
 from django.db import transaction
 
 from audiences import devices
-from audiences.calls import Malformed, Said
+from audiences.arrivals import Arrival, ConsentSaid, Keys, check
+from audiences.calls import Malformed
 from audiences.consent import record_grants
+from audiences.devices import device_key
 from audiences.ingest import accept
 from audiences.models import Device, Permission, Source
+from audiences.models.device import PERMITTED
 from audiences.races import again_where_lost
 
-LONGEST = {"id": 255, "address": 2048, "locale": 35, "timezone": 64, "platform": 16, "browser": 32, "os": 32}
+
+class MalformedArrival(Malformed):
+    """One of the arrivals, the `index`th, cannot be taken."""
+
+    def __init__(self, index: int, path: str, reason: str) -> None:
+        super().__init__(path, reason)
+        self.index = index
 
 
-class Keys(msgspec.Struct):
-    p256dh: str = ""
-    auth: str = ""
+def arrive(arrivals: Sequence[Arrival], *, source: Source | None, now: dt.datetime) -> list[Device | None]:
+    """Register each device for whom it names, and record the permissions that were granted. All of them, or none.
 
-
-class DeviceSaid(msgspec.Struct, rename="camel"):
-    id: str
-    gateway: str = "webpush"
-    address: str = ""
-    keys: Keys | None = None
-    permission: str = "granted"
-    application_server_key: str | None = None
-    platform: str | None = None
-    browser: str | None = None
-    os: str | None = None
-    app_version: str | None = None
-    locale: str | None = None
-    timezone: str | None = None
-
-
-class ConsentSaid(msgspec.Struct):
-    """The words that the person saw before the browser asked."""
-
-    text: str = ""
-    version: str = ""
-    source: str = ""
-
-
-class Arrival(msgspec.Struct, rename="camel"):
-    device: DeviceSaid
-    write_key: str | None = None
-    anonymous_id: Said = None
-    user_id: Said = None
-    user_hash: str | None = None
-    previous_address: str | None = None
-    consent: ConsentSaid | None = None
-
-
-def arrive(arrival: Arrival, *, source: Source, now: dt.datetime) -> Device | None:
-    """Register the device for whom it names, and record a permission that was granted.
-
-    Returns the device, or None where nothing is registered: without an address, or for a person who was erased.
-    Raises Malformed.
+    Without a source they are the company's own. Returns the devices in order, None where nothing is registered:
+    without an address, or for a person who was erased. Raises MalformedArrival.
     """
-    said = arrival.device
-    _check(arrival)
-    call = {
-        "type": "identify",
-        "anonymousId": arrival.anonymous_id,
-        "userId": arrival.user_id,
-        "userHash": arrival.user_hash,
-        "context": {"locale": said.locale, "timezone": said.timezone},
-    }
+    is_trusted = source is None or source.is_trusted
+    for index, arrival in enumerate(arrivals):
+        try:
+            check(arrival, needs_id=not is_trusted)
+        except Malformed as bad:
+            raise MalformedArrival(index, bad.path, bad.reason) from None
+    calls = [
+        {
+            "type": "identify",
+            "anonymousId": arrival.anonymous_id,
+            "userId": arrival.user_id,
+            "userHash": arrival.user_hash,
+            "context": {"locale": arrival.device.locale, "timezone": arrival.device.timezone},
+        }
+        for arrival in arrivals
+    ]
 
-    def attempt(is_again: bool) -> Device | None:
+    def attempt(is_again: bool) -> list[Device | None]:
         # One transaction: no merge may pass between finding the owner and registering the device.
         with transaction.atomic():
-            found = accept([call], source=source, now=now)
+            found = accept(calls, source=source, now=now)
             if found.rejected:
-                _, path, reason = found.rejected[0]
-                raise Malformed(path, reason)
-            if 0 not in found.owners:
-                return None
-            if not said.address:
-                devices.set_permission(said.permission, keys=[said.id], now=now)
-                return None
-            device = devices.register([_registration(arrival, found.owners[0])], now=now)[0]
-            if said.permission == Permission.GRANTED:
-                words = arrival.consent or ConsentSaid()
-                record_grants(
-                    [found.owners[0]],
-                    source=(words.source or "browser permission")[:40],
-                    text=words.text[:2000],
-                    text_version=words.version[:40],
-                    now=now,
-                )
-            return device
+                raise MalformedArrival(*found.rejected[0])
+            return _attached(arrivals, found.owners, repeats=not is_trusted, now=now)
 
     return again_where_lost(attempt)
 
 
-def _check(arrival: Arrival) -> None:
-    said = arrival.device
-    for name, most in LONGEST.items():
-        text = getattr(said, name) or ""
-        if len(text) > most or "\0" in text:
-            raise Malformed(f"device.{name}", f"Give {most} characters at most, and no NUL.")
-    for path, text in (
-        ("previousAddress", arrival.previous_address),
-        ("device.applicationServerKey", said.application_server_key),
-        ("device.appVersion", said.app_version),
-        *(
-            (f"consent.{name}", getattr(arrival.consent, name))
-            for name in ConsentSaid.__struct_fields__
-            if arrival.consent
-        ),
-    ):
-        if text and "\0" in text:
-            raise Malformed(path, "NUL characters are not stored.")
-    if not said.id:
-        raise Malformed("device.id", "Give the id that this browser or app keeps.")
-    if said.gateway not in Device.Gateway.values:
-        raise Malformed("device.gateway", f"Give one of {', '.join(Device.Gateway.values)}.")
-    if said.permission not in Permission.values:
-        raise Malformed("device.permission", f"Give one of {', '.join(Permission.values)}.")
-    if not said.address:
-        if said.permission == Permission.GRANTED:
-            raise Malformed("device.address", "Give the push address: the subscription's endpoint, or the token.")
-    elif said.gateway == Device.Gateway.WEBPUSH:
-        check_keys(said.keys or Keys())
+def _attached(
+    arrivals: Sequence[Arrival], owners: Mapping[int, int], *, repeats: bool, now: dt.datetime
+) -> list[Device | None]:
+    """The devices of those whose owner is known, in order."""
+    given = [index for index in owners if arrivals[index].device.address]
+    for permission in Permission.values:
+        keys = [
+            device_key(said.gateway, said.id)
+            for said in (arrivals[index].device for index in owners)
+            if said.id and not said.address and said.permission == permission
+        ]
+        if keys:
+            devices.set_permission(permission, keys=keys, now=now)
+    back = _coming_back([arrivals[index] for index in given])
+    registered = devices.register(
+        [_registration(arrivals[index], owners[index], repeats=repeats) for index in given], now=now
+    )
+    grants: dict[tuple[str, str, str, bool], set[int]] = {}
+    result: list[Device | None] = [None] * len(arrivals)
+    for index, device in zip(given, registered, strict=True):
+        result[index] = device
+        if arrivals[index].device.permission == Permission.GRANTED and device.detached_at is None:
+            words = arrivals[index].consent or ConsentSaid()
+            where = "browser permission" if device.gateway == Device.Gateway.WEBPUSH else "app permission"
+            said = ((words.source or where)[:40], words.text[:2000], words.version[:40], device.pk in back)
+            grants.setdefault(said, set()).add(owners[index])
+    for (where, text, version, is_new), profile_ids in grants.items():
+        record_grants(profile_ids, source=where, text=text, text_version=version, is_new=is_new, now=now)
+    return result
 
 
-def check_keys(keys: Keys) -> None:
-    """Refuse keys that nothing could be encrypted with: a point of P-256, and 16 bytes."""
-    try:
-        EllipticCurvePublicKey.from_encoded_point(SECP256R1(), _decoded(keys.p256dh))
-    except ValueError:
-        raise Malformed(
-            "device.keys.p256dh", "Give the subscription's p256dh key, base64url: a point of P-256."
-        ) from None
-    try:
-        auth = _decoded(keys.auth)
-    except ValueError:
-        auth = b""
-    if len(auth) != 16:
-        raise Malformed("device.keys.auth", "Give the subscription's auth secret: 16 bytes, base64url.")
+def _coming_back(arrivals: Sequence[Arrival]) -> set[int]:
+    """Devices that were off (logged out, unsubscribed, not permitted) and whose person has just said yes again."""
+    asked = [arrival.device for arrival in arrivals if arrival.consent is not None]
+    if not asked:
+        return set()
+    found = Device.objects.known_as(
+        keys={device_key(said.gateway, said.id) for said in asked if said.id},
+        addresses={said.address for said in asked},
+    )
+    return {device.pk for device in found if device.detached_at or device.permission not in PERMITTED}
 
 
-def _decoded(text: str) -> bytes:
-    return urlsafe_b64decode(text.rstrip("=") + "=" * (-len(text.rstrip("=")) % 4))
-
-
-def _registration(arrival: Arrival, profile_id: int) -> devices.Registration:
+def _registration(arrival: Arrival, profile_id: int, *, repeats: bool) -> devices.Registration:
     said = arrival.device
     keys = said.keys or Keys()
     return devices.Registration(
         profile_id=profile_id,
-        key=said.id,
+        key=device_key(said.gateway, said.id) if said.id else None,
         gateway=said.gateway,
         address=said.address,
         p256dh=keys.p256dh.rstrip("="),
         auth=keys.auth.rstrip("="),
-        sender_key=(said.application_server_key or "")[:255],
+        sender_key=said.application_server_key or "",
+        app=said.app or "",
+        environment=said.environment or "",
         permission=said.permission,
         platform=said.platform or "",
         browser=said.browser or "",
@@ -170,4 +124,6 @@ def _registration(arrival: Arrival, profile_id: int) -> devices.Registration:
         locale=said.locale or "",
         zone=said.timezone or "",
         previous_address=arrival.previous_address or "",
+        # Without words that the person has just agreed to, the app only says what it said before.
+        repeats=repeats and arrival.consent is None,
     )

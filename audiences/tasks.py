@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from audiences import upkeep
+from audiences import feedback, upkeep
 
 
 def forget_calls() -> None:
@@ -17,3 +17,7 @@ def forget_dead_addresses() -> None:
 
 def make_partitions() -> None:
     upkeep.make_partitions(now=timezone.now())
+
+
+def expire_unseen_devices() -> None:
+    feedback.expire_unseen(now=timezone.now())

@@ -6,7 +6,8 @@ import datetime as dt
 
 from django.db import connection
 
-from audiences.devices import FORGOTTEN, QUARANTINE_DAYS
+from audiences.feedback import QUARANTINE_DAYS
+from audiences.models.device import FORGOTTEN
 from audiences.partitions import ensure_months, following, month_of
 
 SEEN_DAYS = 7

@@ -43,6 +43,7 @@ TICKS = (
     Tick("audiences.tasks.forget_dead_addresses", 3600),
     Tick("console.tasks.forget_answers", 600),
     Tick("audiences.tasks.make_partitions", 3600),
+    Tick("audiences.tasks.expire_unseen_devices", 3600),
 )
 
 

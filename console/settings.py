@@ -48,14 +48,6 @@ HEED_CORS_ORIGINS = environment.origins("HEED_CORS_ORIGINS")
 # Further push services, such as one of your own: exempt from the public-address and https rules.
 HEED_PUSH_ORIGINS = environment.origins("HEED_PUSH_ORIGINS")
 
-# Where FCM, its tokens and APNs are: a local gateway may stand in. What is named here is exempt from those rules too.
-HEED_FCM_ORIGIN = environment.one_origin("HEED_FCM_ORIGIN", "https://fcm.googleapis.com")
-HEED_FCM_TOKEN_ORIGIN = environment.one_origin("HEED_FCM_TOKEN_ORIGIN", "https://oauth2.googleapis.com")
-HEED_APNS_ORIGIN = environment.one_origin("HEED_APNS_ORIGIN", "https://api.push.apple.com")
-HEED_APNS_SANDBOX_ORIGIN = environment.one_origin("HEED_APNS_SANDBOX_ORIGIN", "https://api.sandbox.push.apple.com")
-# Further certificate authorities that gateways may be signed by (PEM), beside the well-known ones.
-HEED_CA_FILE = environment.file("HEED_CA_FILE")
-
 # How many worker processes send, and how each of them works.
 HEED_WORKERS = int(environment.number("HEED_WORKERS", 2, least=0, most=64))
 # Pushes whose intent is committed together: at most so many are in doubt when a worker dies.
@@ -70,6 +62,8 @@ HEED_CHECKPOINTS = environment.switch("HEED_CHECKPOINTS")
 
 # Requests a second that one address may send to the tracking API with one key; 0 is no limit.
 HEED_TRACK_RATE = environment.number("HEED_TRACK_RATE", 100, least=0, most=1_000_000)
+# Devices registered a second with a public key, for one source and site; forty seconds' worth may come at once.
+HEED_DEVICE_RATE = environment.number("HEED_DEVICE_RATE", 50, least=0, most=1_000_000)
 
 # How many proxies of yours stand in front: the client's address is taken from X-Forwarded-For, counted from the end.
 HEED_PROXIES = int(environment.number("HEED_PROXIES", 0, least=0, most=10))

@@ -9,11 +9,10 @@ from django.conf import settings
 from django.db.models import F
 from msgspec.structs import replace
 
-from audiences import devices
-from audiences.devices import Spoken
+from audiences import feedback
+from audiences.feedback import Spoken
 from delivery import holds
 from delivery.attempts import GIVEN_UP
-from delivery.doubts import TOKEN_DOUBTED
 from delivery.gateways.base import Action
 from delivery.models import Wave
 from delivery.parcel import Sending
@@ -44,11 +43,11 @@ def learn_of_devices(sendings: Sequence[Sending], *, posted_at: dt.datetime, now
             elsewhere.append(spoken)
     changed: set[int] = set()
     for reason, found in sorted(dead.items()):
-        changed |= devices.quarantine(found, reason=reason, now=now)
+        changed |= feedback.quarantine(found, reason=reason, now=now)
     if resubscribing:
-        changed |= devices.ask_to_resubscribe(resubscribing, now=now)
+        changed |= feedback.ask_to_resubscribe(resubscribing, now=now)
     if elsewhere:
-        devices.switch_environment(elsewhere)
+        feedback.switch_environment(elsewhere)
     for one in sendings:
         if one.outcome and one.outcome.action in (Action.DROP, Action.RESUBSCRIBE) and one.device.id not in changed:
             one.outcome = replace(one.outcome, action=Action.DELAY, reason="address_renewed")
@@ -60,7 +59,7 @@ def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.da
     for one in sendings:
         outcome = one.outcome
         assert outcome is not None
-        if outcome.action == Action.FIX and outcome.reason not in (*GIVEN_UP, TOKEN_DOUBTED):
+        if outcome.action == Action.FIX and outcome.reason not in GIVEN_UP:
             wrong += 1
         place = sender.place(one)
         if outcome.action == Action.SENT:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from audiences import devices
-from audiences.devices import FORGOTTEN, RETIRED
+from audiences import feedback
+from audiences.models.device import FORGOTTEN, RETIRED
 from delivery.addresses import UnsafeAddress, origin_of
 from delivery.models import Credential
 from delivery.routes import Routes
@@ -77,7 +77,7 @@ def restore(kinds: Sequence[SetAside], *, since: dt.datetime, now: dt.datetime) 
     for kind in kinds:
         for ids in _slices(kind, since=since):
             with transaction.atomic():
-                back = devices.restore(ids)
+                back = feedback.restore(ids)
                 messages = _queue_again(back, now=now)
             total = Restored(total.devices + len(back), total.messages + messages)
     return total

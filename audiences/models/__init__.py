@@ -1,5 +1,5 @@
 from audiences.models.consent import Choice, ConsentEntry, Decision, Topic
-from audiences.models.device import Device, Permission
+from audiences.models.device import Device, FormerOwner, Health, Permission
 from audiences.models.event import Event, EventName, SeenCall
 from audiences.models.profile import AttributeName, Identifier, Profile, Standing
 from audiences.models.segment import Segment
@@ -13,6 +13,8 @@ __all__ = [
     "Device",
     "Event",
     "EventName",
+    "FormerOwner",
+    "Health",
     "Identifier",
     "Permission",
     "Profile",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from audiences.calls import LARGEST_CALL, Context
 from audiences.ingest import Accepted, accept
 from audiences.models import Source
-from console.tracking import push_events
+from console.tracking import device_limits, push_events
 from console.tracking.bodies import body, decoded
 from console.tracking.door import endpoint
 from console.tracking.keys import source_of
@@ -46,7 +46,7 @@ def batch(request: HttpRequest) -> HttpResponse:
     source = source_of(request, envelope.write_key)
     if len(envelope.batch) > MOST_CALLS:
         raise too_large(f"A batch may have {MOST_CALLS} calls at most.")
-    result = _accept(envelope.batch, source, sent_at=_moment(envelope.sent_at), context=envelope.context)
+    result = _accept(request, envelope.batch, source, sent_at=_moment(envelope.sent_at), context=envelope.context)
     if not result.rejected:
         return answer(SUCCESS)
     rejected = [{"index": index, "path": path, "reason": reason} for index, path, reason in result.rejected]
@@ -63,13 +63,14 @@ def single(request: HttpRequest, kind: str) -> HttpResponse:
     source = source_of(request, decoded(data, _alone).write_key)
     if len(data) > LARGEST_CALL:
         raise too_large(f"A call may have {LARGEST_CALL // 1024} KB at most.")
-    result = _accept([data], source, kind=kind)
+    result = _accept(request, [data], source, kind=kind)
     for _, path, reason in result.rejected:
         raise malformed(path, reason)
     return answer(SUCCESS)
 
 
 def _accept(
+    request: HttpRequest,
     calls: list[msgspec.Raw] | list[bytes],
     source: Source,
     *,
@@ -78,7 +79,15 @@ def _accept(
     kind: str | None = None,
 ) -> Accepted:
     now = timezone.now()
-    result = accept(calls, source=source, now=now, sent_at=sent_at, context=context, kind=kind)
+    result = accept(
+        calls,
+        source=source,
+        now=now,
+        sent_at=sent_at,
+        context=context,
+        kind=kind,
+        device_room=device_limits.room(request, source),
+    )
     push_events.accept(result, now=now)
     return result
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from uuid import UUID
+
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from audiences import devices
+from audiences.arrivals import Arrival, DeviceSaid
 from audiences.calls import Malformed
+from audiences.devices import device_keys
 from audiences.models import Device
-from audiences.registration import Arrival, arrive
-from console.client_address import client_address
-from console.tracking import rates
+from audiences.registration import arrive
+from audiences.signing import sign
 from console.tracking.bodies import body, decoded
-from console.tracking.door import endpoint, is_own
+from console.tracking.device_limits import spend_one
+from console.tracking.door import endpoint
 from console.tracking.keys import source_of
-from console.tracking.refusals import Refused, answer, malformed
+from console.tracking.refusals import answer, malformed
 from delivery.addresses import UnsafeAddress, check_push_address
 
 
@@ -36,24 +41,27 @@ _departure = msgspec.json.Decoder(Departure)
 
 @endpoint("POST")
 def register(request: HttpRequest) -> HttpResponse:
-    """The answer is the same whether the profile existed or not."""
+    """The answer is the same whether the profile existed, was unknown or was erased."""
     arrival = decoded(body(request), _arrival)
     source = source_of(request, arrival.write_key)
-    origin = request.META.get("HTTP_ORIGIN")
-    if origin and not is_own(request, origin):
-        raise Refused(403, "foreign_origin", "HEED_CORS_ORIGINS names the sites whose pages may register devices.")
-    if not source.is_trusted:
-        rates.spend("devices", client_address(request))
+    spend_one(request, source)
     said = arrival.device
     try:
         if said.gateway == Device.Gateway.WEBPUSH and said.address:
             check_push_address(said.address, exempt=settings.HEED_PUSH_ORIGINS)
-        device = arrive(arrival, source=source, now=timezone.now())
+        (device,) = arrive([arrival], source=source, now=timezone.now())
     except UnsafeAddress as unsafe:
         raise malformed("device.address", str(unsafe)) from None
     except Malformed as bad:
         raise malformed(bad.path, bad.reason) from None
-    return answer({"success": True, "device": str(device.public_id) if device else None})
+    return answer({"success": True, "device": _id(device, said)})
+
+
+def _id(device: Device | None, said: DeviceSaid) -> str | None:
+    if device is None and said.address:
+        # Nothing is registered for somebody who was erased, and nobody learns of it here.
+        return str(UUID(bytes=sha256(sign("no device", f"{said.id} {said.address}").encode()).digest()[:16], version=4))
+    return str(device.public_id) if device else None
 
 
 @endpoint("POST")
@@ -65,7 +73,7 @@ def detach(request: HttpRequest) -> HttpResponse:
     if not (leaving.id or leaving.address):
         raise malformed("device.id", "Give the device's id or its address.")
     devices.detach(
-        keys=[leaving.id] if leaving.id else [],
+        keys=device_keys(leaving.id) if leaving.id else [],
         addresses=[leaving.address] if leaving.address else [],
         now=timezone.now(),
     )

@@ -64,31 +64,54 @@ def _script() -> Script:
 
 def spend(kind: str, *who: str) -> None:
     """Take one token of this kind from whoever calls. Raises Refused with 429 and Retry-After."""
-    global _paused_until
-    rate, most = RATES.get(kind) or (settings.HEED_TRACK_RATE, max(1, settings.HEED_TRACK_RATE * 2))
-    if not rate or time.monotonic() < _paused_until:
+    rate, most = _rate(kind)
+    if not rate:
         return
-    # Keys are secrets: only their hash is in Redis.
-    name = "rate:" + kind + ":" + sha256("\n".join(who).encode()).hexdigest()[:32]
+    name = _name(kind, who)
     if _spend_kept(name):
         return
     # A tenth of a second's tokens at a time: a busy caller costs a round trip to Redis now and then only.
-    wanted = max(1, min(MOST_KEPT, int(rate / 10)))
-    try:
-        granted, said = _script()(keys=[name], args=[rate, most, wanted])
-    except redis.RedisError:
-        _paused_until = time.monotonic() + PAUSE
-        return
+    granted, wait = _ask(name, rate, most, wanted=max(1, min(MOST_KEPT, int(rate / 10))))
     if granted > 1:
-        _keep(name, int(granted) - 1)
-    wait = float(said) if granted < 1 else 0
-    if wait > 0:
+        _keep(name, granted - 1)
+    if granted < 1 and wait > 0:
         raise Refused(
             429,
             "too_many_requests",
             "Too many requests from this address. Wait, and send batches.",
             retry_after=math.ceil(wait),
         )
+
+
+def take(kind: str, *who: str, wanted: int) -> int:
+    """Take as many of so many tokens as there are. Returns how many."""
+    rate, most = _rate(kind)
+    return _ask(_name(kind, who), rate, most, wanted=wanted)[0] if rate else wanted
+
+
+def _rate(kind: str) -> tuple[float, float]:
+    """Tokens a second (0: no limit), and how many may be saved up."""
+    if kind == "device_origins":
+        return settings.HEED_DEVICE_RATE, settings.HEED_DEVICE_RATE * 40
+    return RATES.get(kind) or (settings.HEED_TRACK_RATE, max(1, settings.HEED_TRACK_RATE * 2))
+
+
+def _name(kind: str, who: tuple[str, ...]) -> str:
+    # Keys are secrets: only their hash is in Redis.
+    return "rate:" + kind + ":" + sha256("\n".join(who).encode()).hexdigest()[:32]
+
+
+def _ask(name: str, rate: float, most: float, *, wanted: int) -> tuple[int, float]:
+    """(tokens granted, seconds until the next one). Without Redis: all of them."""
+    global _paused_until
+    if time.monotonic() < _paused_until:
+        return wanted, 0.0
+    try:
+        granted, wait = _script()(keys=[name], args=[rate, most, wanted])
+    except redis.RedisError:
+        _paused_until = time.monotonic() + PAUSE
+        return wanted, 0.0
+    return int(granted), float(wait)
 
 
 def forget() -> None:

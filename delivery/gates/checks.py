@@ -50,10 +50,19 @@ def device(facts: Facts, *, now: dt.datetime) -> Verdict:
     live = causes.count("")
     if live:
         return Verdict.yes("device", live=live)
+    if facts.is_reassigned:
+        return Verdict.no("device", "device_reassigned", devices=len(causes))
     if not causes:
         return Verdict.no("device", "no_device")
-    # What the person could change most easily is named first.
-    order = ("no_permission", "needs_resubscribe", "logged_out", "address_dead")
+    # What we must mend is named first, then what the person could change most easily.
+    order = (
+        "credential_missing",
+        "no_permission",
+        "needs_resubscribe",
+        "logged_out",
+        "address_stale",
+        "address_dead",
+    )
     return Verdict.no("device", next(cause for cause in order if cause in causes), devices=len(causes))
 
 

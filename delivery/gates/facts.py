@@ -9,15 +9,13 @@ from typing import Any
 from audiences.models import Permission
 from delivery.models import Cap, SendingRules, Wave
 
-THROTTLED = "throttled_by_us"
-"""The reason of a message whose credential has no turn left for it."""
 LIVE = {Permission.GRANTED, Permission.PROVISIONAL}
 
 
 @dataclass(slots=True)
 class DeviceFacts:
-    """One device of the profile. `registered_at`: since when its address is known; `credential_id`: what it is pushed
-    to with."""
+    """One device of the profile. `dead`: why its address is, or nothing; `registered_at`: since when its address is
+    known; `credential_id`: what it is pushed to with."""
 
     id: int
     gateway: str
@@ -26,7 +24,7 @@ class DeviceFacts:
     auth: str
     sender_key: str
     permission: str
-    quarantined: bool
+    dead: str
     detached: bool
     needs_resubscribe: bool
     app: str
@@ -40,8 +38,8 @@ class DeviceFacts:
         """The reason code for which this device cannot be pushed to, or nothing."""
         if self.detached:
             return "logged_out"
-        if self.quarantined:
-            return "address_dead"
+        if self.dead:
+            return "address_stale" if self.dead == "stale" else "address_dead"
         if self.needs_resubscribe:
             return "needs_resubscribe"
         if self.permission not in LIVE:
@@ -76,13 +74,12 @@ class EarlierPush:
     state: str
     attempt: int
     due_at: dt.datetime | None
-    intent_at: dt.datetime
-    reason: str
 
 
 @dataclass(slots=True)
 class Facts:
-    """Everything that is known of one message's profile. `profile_id` is the survivor of any merge."""
+    """Everything that is known of one message's profile. `profile_id` is the survivor of any merge. `is_reassigned`: it
+    has no live device, and one that it had is somebody else's now."""
 
     message_id: int
     profile_id: int
@@ -101,24 +98,18 @@ class Facts:
     epoch: int = 0
     zone: str = ""
     devices: list[DeviceFacts] = field(default_factory=list)
+    is_reassigned: bool = False
     choices: dict[int | None, ChoiceFacts] = field(default_factory=dict)
     intents: list[Intent] = field(default_factory=list)
     earlier: dict[int, EarlierPush] = field(default_factory=dict)
     data: Any = None
     occurrence: int = 0
     own_end: dt.datetime | None = None
-    was_throttled: bool = False
 
     @property
     def expires_at(self) -> dt.datetime:
         """The message's own end, or its wave's."""
         return min(self.own_end, self.wave.expires_at) if self.own_end else self.wave.expires_at
-
-    @property
-    def settled(self) -> list[str]:
-        """The states of this message's pushes that an earlier attempt finished."""
-        mine = (push for push in self.earlier.values() if push.message_id == self.message_id)
-        return [push.state for push in mine if push.state != "retry"]
 
     @property
     def send_key(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from audiences import statements
 from audiences.statements import joined, plain
-from delivery.gates.facts import THROTTLED, ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
+from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
 from delivery.models import Cap, SendingRules, Wave
 from delivery.routes import Routes
 
@@ -30,7 +30,7 @@ class Fetcher:
         self.caps = tuple(Cap.objects.all())
 
     def fetch(self, rows: Sequence[dict[str, Any]], *, now: dt.datetime) -> list[Facts]:
-        """One Facts for each message row (as `outbox.claim` gives them), in order. At most seven queries."""
+        """One Facts for each message row (as `outbox.claim` gives them), in order. At most eight queries."""
         facts = [
             Facts(
                 message_id=row["id"],
@@ -48,7 +48,6 @@ class Fetcher:
                 data=row["data"],
                 occurrence=row["occurrence"],
                 own_end=row["expires_at"],
-                was_throttled=row["reason"] == THROTTLED,
             )
             for row in rows
         ]
@@ -84,7 +83,8 @@ class Fetcher:
     def _devices(self, people: dict[int, list[Facts]]) -> None:
         found_rows = statements.rows(
             """
-            SELECT profile_id, id, gateway, address, p256dh, auth, sender_key, permission, quarantined_at IS NOT NULL,
+            SELECT profile_id, id, gateway, address, p256dh, auth, sender_key, permission,
+                   CASE WHEN quarantined_at IS NULL THEN '' ELSE coalesce(nullif(quarantine_reason, ''), 'dead') END,
                    detached_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, app, environment, registered_at,
                    platform, browser, os, locale, app_version
             FROM audiences_device WHERE profile_id = ANY(%s::bigint[]) ORDER BY id
@@ -99,6 +99,25 @@ class Fetcher:
             for one in people[profile_id]:
                 one.devices.append(device)
         self.routes.serve(found)
+        self._reassigned([one for group in people.values() for one in group if _has_no_live(one)])
+
+    def _reassigned(self, facts: Sequence[Facts]) -> None:
+        """Of those that cannot be reached: whose device somebody else has logged in on."""
+        if not facts:
+            return
+        found_rows = statements.rows(
+            """
+            SELECT f.profile_id, d.profile_id FROM audiences_formerowner f JOIN audiences_device d ON d.id = f.device_id
+            WHERE f.profile_id = ANY(%s)
+            """,
+            [sorted({pk for one in facts for pk in (one.profile_id, one.drawn_id)})],
+        )
+        owners: dict[int, set[int]] = {}
+        for former, owner in found_rows:
+            owners.setdefault(former, set()).add(owner)
+        for one in facts:
+            mine = {one.profile_id, one.drawn_id}
+            one.is_reassigned = any(owners.get(pk, set()) - mine for pk in mine)
 
     def _choices(self, people: dict[int, list[Facts]]) -> None:
         found_rows = statements.rows(
@@ -143,8 +162,7 @@ class Fetcher:
             return
         found_rows = statements.rows(
             """
-            SELECT p.send_key, p.device_id, p.id, p.message_id, p.state, p.attempt, p.due_at,
-                   p.intent_at, p.reason
+            SELECT p.send_key, p.device_id, p.id, p.message_id, p.state, p.attempt, p.due_at
             FROM unnest(string_to_array(%s::text, E'\\x1f'), %s::bigint[]) AS k(send_key, device_id)
                  JOIN delivery_push p ON p.send_key = k.send_key AND p.device_id = k.device_id
             WHERE p.wave_on = %s
@@ -155,3 +173,7 @@ class Fetcher:
         if found:
             for one in facts:
                 one.earlier = {d.id: found[one.send_key, d.id] for d in one.devices if (one.send_key, d.id) in found}
+
+
+def _has_no_live(facts: Facts) -> bool:
+    return all(device.why_not_live for device in facts.devices)

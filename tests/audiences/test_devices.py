@@ -5,13 +5,11 @@ import datetime as dt
 import pytest
 
 from audiences import devices
-from audiences.devices import Registration, Spoken
-from audiences.ingest import accept
-from audiences.models import Device, Permission, Standing
+from audiences.devices import Registration
+from audiences.models import Device, FormerOwner, Permission, Standing
 from tests import make
 
 pytestmark = pytest.mark.django_db
-SECOND = dt.timedelta(seconds=1)
 ENDPOINT = "https://fcm.googleapis.com/fcm/send/"
 
 
@@ -58,16 +56,6 @@ def test_logging_out_detaches_and_logging_in_attaches_again(now):
     devices.register([registration(owner, key="k")], now=now)
     assert devices.detach(keys=["k"], now=now) == 1
     assert not Device.objects.live().exists()
-    devices.register([registration(owner, key="k")], now=now)
-    assert Device.objects.live().exists()
-
-
-def test_a_dead_address_is_kept_with_its_reason_and_revived_by_registering(now):
-    owner = make.profile()
-    device = devices.register([registration(owner, key="k")], now=now)[0]
-    devices.quarantine([Spoken(device.pk, device.address, now)], reason="gone", now=now)
-    device.refresh_from_db()
-    assert (device.quarantine_reason, device.quarantined_at) == ("gone", now)
     devices.register([registration(owner, key="k")], now=now)
     assert Device.objects.live().exists()
 
@@ -121,24 +109,25 @@ def test_a_batch_costs_a_fixed_number_of_queries(now, django_assert_max_num_quer
         devices.register(batch, now=now)
 
 
-@pytest.mark.parametrize("address", ["k", "new"])
-def test_what_a_gateway_says_of_an_address_does_not_count_for_one_registered_since(now, address):
-    """C13: the answer is older than the registration, or speaks of the address before."""
+def test_a_device_that_comes_back_is_nobody_elses_any_more(now):
+    first, second = make.profile(), make.profile()
+    for owner in (first, second, first):
+        devices.register([registration(owner, key="k")], now=now)
+    assert [one.profile for one in FormerOwner.objects.all()] == [second]
+
+
+def test_a_permission_that_somebody_lost_is_not_the_next_owners(now):
+    first, second = make.profile(), make.profile()
+    devices.register([registration(first, key="k")], now=now)
+    devices.set_permission(Permission.DENIED, keys=["k"], now=now)
+    devices.register([registration(second, key="k", permission="granted")], now=now)
+    assert Device.objects.get().permission_lost_at is None
+
+
+def test_a_new_row_and_a_known_one_that_turn_out_to_be_one_device_are_one(now):
     owner = make.profile()
-    before = devices.register([registration(owner, "k", key="k")], now=now)[0]
-    spoken = Spoken(before.pk, before.address, now + SECOND)
-    devices.register([registration(owner, address, key="k")], now=now + 2 * SECOND)
-    assert devices.quarantine([spoken], reason="gone", now=now + 3 * SECOND) == set()
-    assert devices.ask_to_resubscribe([spoken], now=now + 3 * SECOND) == set()
-    assert devices.switch_environment([spoken]) == set()
-    assert Device.objects.live().get().environment == ""
-
-
-def test_one_bounce_that_came_before_the_registration_leaves_the_token(now):
-    owner = make.profile("ada")
-    device = make.device(owner, gateway="fcm", address="t" * 60, registered_at=now, last_seen_at=now)
-    call = {"type": "track", "userId": "ada", "event": "Push Notification Bounced"}
-    context = {"device": {"token": device.address, "type": "android"}}
-    for when, is_dead in ((now - SECOND, False), (now + SECOND, True)):
-        accept([call | {"context": context, "timestamp": when}], source=None, now=now + 2 * SECOND)
-        assert (Device.objects.get().quarantine_reason == "bounced") == is_dead
+    devices.register([registration(owner, "held", key="old")], now=now)
+    batch = [registration(owner, "fresh", key="k"), registration(owner, "held", key="k")]
+    assert len({device.pk for device in devices.register(batch, now=now)}) == 1
+    device = Device.objects.get()
+    assert (device.key, device.address) == ("k", ENDPOINT + "held")

@@ -160,9 +160,10 @@ def test_reserved_attributes_are_not_stored(server, browser):
 
 def test_locale_and_zone_come_from_the_context_and_an_unknown_zone_is_counted(browser):
     context = {"locale": "de-DE", "timezone": "Asia/Calcutta", "userAgent": "x", "screen": {"width": 1}}
-    assert send(browser, track(context=context)).unknown_zones == 0
+    assert send(browser, track(None, anonymousId="v", context=context)).unknown_zones == 0
     later = NOW + dt.timedelta(minutes=1)
-    result = send(browser, track(context={"timezone": "Mars/Phobos"}, timestamp=later.isoformat()), now=later)
+    again = track(None, anonymousId="v", context={"timezone": "Mars/Phobos"}, timestamp=later.isoformat())
+    result = send(browser, again, now=later)
     profile = Profile.objects.get()
     assert (profile.locale, profile.zone, result.unknown_zones) == ("de-DE", "Asia/Calcutta", 1)
     assert Event.objects.order_by("id").first().context == {
@@ -253,9 +254,13 @@ class TestPublicKeys:
         browser.refresh_from_db()
         assert browser.unproven_calls == 2
 
-    def test_without_anything_else_an_unproven_call_is_refused(self, server, browser):
+    def test_without_anything_else_an_unproven_call_is_refused_whoever_it_names(self, server, browser):
+        """S36: known, erased or never heard of, the answer is the same."""
         send(server, track("ada"))
-        assert send(browser, track("ada")).rejected[0][1] == "userHash"
+        make.profile("gone", proven_at=NOW, erased_at=NOW)
+        answers = [send(browser, track(who)) for who in ("ada", "gone", "nobody")]
+        assert [[one.rejected, one.dropped, one.stored] for one in answers] == [[answers[0].rejected, 0, 0]] * 3
+        assert answers[0].rejected[0][1] == "userHash"
 
     @pytest.mark.parametrize("place", ["top", "context", "traits"])
     def test_with_proof_it_merges_and_the_proof_is_not_stored(self, server, browser, place):
@@ -297,8 +302,11 @@ class TestPublicKeys:
     def test_an_alias_never_merges_two_known_users(self, server, browser):
         send(server, track("ada"), track("bob"))
         proof = {"userHash": sources.identity_hash(browser, "ada")}
-        result = send(browser, {"type": "alias", "userId": "ada", "previousId": "bob", "context": proof})
-        assert result.rejected[0][1] == "previousId"
+        for previous in ("bob", "nobody"):
+            alias = {"type": "alias", "userId": "ada", "previousId": previous, "context": proof}
+            assert send(browser, alias).stored == 1
+        assert Profile.objects.standing_alone().filter(external_id__in=["ada", "bob"]).count() == 2
+        assert Identifier.objects.get(kind="anonymous", value="bob").profile.external_id == "ada"
 
 
 def test_seen_calls_remember_the_source_and_time(server):

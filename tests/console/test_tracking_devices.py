@@ -229,7 +229,7 @@ def test_a_bounced_token_is_quarantined(browser):
     call = {
         "anonymousId": "v",
         "writeKey": "browser-key",
-        "context": {"device": {"token": "tok", "type": "ios", "id": "p"}},
+        "context": {"device": {"token": "ab" * 32, "type": "ios", "id": "p"}},
     }
     post("/v1/track", call | {"event": "Application Installed"})
     assert Device.objects.get().quarantined_at is None

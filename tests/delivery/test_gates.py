@@ -13,7 +13,7 @@ from delivery.gates.verdict import Effect
 from delivery.models import Cap, SendingRules, Wave
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)
-LIVE = DeviceFacts(1, "webpush", "https://x", "", "", "", "granted", False, False, False, "", "", NOW, {}, 1)
+LIVE = DeviceFacts(1, "webpush", "https://x", "", "", "", "granted", "", False, False, "", "", NOW, {}, 1)
 
 
 def utc(*parts):
@@ -74,7 +74,9 @@ def test_the_first_no_decides():
     [
         ({"permission": "denied"}, "no_permission"),
         ({"permission": "default"}, "no_permission"),
-        ({"quarantined": True}, "address_dead"),
+        ({"dead": "gone"}, "address_dead"),
+        ({"dead": "stale"}, "address_stale"),
+        ({"credential_id": None}, "credential_missing"),
         ({"detached": True}, "logged_out"),
         ({"needs_resubscribe": True}, "needs_resubscribe"),
     ],
@@ -85,10 +87,16 @@ def test_a_device_that_cannot_be_pushed_to_says_why(changed, reason):
     assert checks.device(facts(devices=[replace(LIVE, **changed)]), now=NOW).reason == reason
 
 
+def test_whose_device_is_somebody_elses_now_is_told_so_unless_another_one_is_live():
+    assert checks.device(facts(devices=[]), now=NOW).reason == "no_device"
+    assert checks.device(facts(devices=[], is_reassigned=True), now=NOW).reason == "device_reassigned"
+    assert checks.device(facts(is_reassigned=True), now=NOW).allowed
+
+
 def test_one_live_device_is_enough():
     from dataclasses import replace
 
-    assert checks.device(facts(devices=[replace(LIVE, quarantined=True), LIVE]), now=NOW).allowed
+    assert checks.device(facts(devices=[replace(LIVE, dead="gone"), LIVE]), now=NOW).allowed
 
 
 def test_an_opt_out_planned_before_it_is_known_by_its_epoch():
