@@ -43,9 +43,9 @@ def launch(campaign: Campaign, *, by: User | None, now: dt.datetime) -> None:
         campaign.save()
 
 
-def pause(campaign: Campaign, *, reason: str = "paused by hand") -> bool:
+def pause(campaign: Campaign, *, now: dt.datetime, reason: str = "paused by hand") -> bool:
     """Hold everything that has no intent yet. Returns whether it was going out."""
-    return _move(campaign, [State.SCHEDULED, State.RUNNING], State.PAUSED, Wave.State.PAUSED, reason)
+    return _move(campaign, [State.SCHEDULED, State.RUNNING], State.PAUSED, Wave.State.PAUSED, reason, now=now)
 
 
 def notice_halts() -> int:
@@ -64,19 +64,21 @@ def resume(campaign: Campaign, *, now: dt.datetime) -> bool:
     notice_halts()
     opened = Wave.objects.filter(origin=campaign.origin).exists()
     target = State.RUNNING if opened else State.SCHEDULED
-    return _move(campaign, [State.PAUSED], target, Wave.State.RUNNING, "")
+    return _move(campaign, [State.PAUSED], target, Wave.State.RUNNING, "", now=now)
 
 
 def stop(campaign: Campaign, *, now: dt.datetime, reason: str = "stopped by hand") -> bool:
     """End it for good: what has no intent yet is held back with that reason. Returns whether there was a change."""
     live = [State.SCHEDULED, State.RUNNING, State.PAUSED]
-    stopped = _move(campaign, live, State.STOPPED, Wave.State.STOPPED, reason)
+    stopped = _move(campaign, live, State.STOPPED, Wave.State.STOPPED, reason, now=now)
     if stopped:
         Campaign.objects.filter(pk=campaign.pk).update(finished_at=now)
     return stopped
 
 
-def _move(campaign: Campaign, sources: list[State], target: State, wave_target: Wave.State, reason: str) -> bool:
+def _move(
+    campaign: Campaign, sources: list[State], target: State, wave_target: Wave.State, reason: str, *, now: dt.datetime
+) -> bool:
     with transaction.atomic():
         moved = Campaign.objects.filter(pk=campaign.pk, state__in=sources).update(state=target)
         if moved:
@@ -89,7 +91,9 @@ def _move(campaign: Campaign, sources: list[State], target: State, wave_target: 
                 wave.state = Wave.State.PLANNING if unplanned else wave_target
                 wave.state_reason = reason
                 wave.fix_count = 0
-                wave.save(update_fields=["state", "state_reason", "fix_count"])
+                if wave.state == Wave.State.RUNNING:
+                    wave.running_at = now
+                wave.save(update_fields=["state", "state_reason", "fix_count", "running_at"])
         campaign.refresh_from_db(fields=["state"])
     return bool(moved)
 

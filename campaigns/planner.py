@@ -42,6 +42,8 @@ def open_wave(campaign: Campaign, *, now: dt.datetime) -> Wave | None:
             expires_at=campaign.scheduled_at + dt.timedelta(hours=campaign.expires_hours),
             # A campaign may wait for quiet hours and throttles as long as it has not expired.
             tolerance_minutes=campaign.expires_hours * 60,
+            per_minute=campaign.per_minute,
+            exact_time=campaign.exact_time,
             created_at=now,
             simulated=campaign.simulated,
         )
@@ -82,9 +84,9 @@ def plan(wave: Wave, *, now: dt.datetime, batch: int = PLAN_BATCH) -> bool:
             wave.planned_count += cursor.rowcount
         wave.plan_cursor = end
         if end >= last:
-            wave.planned_at = now
+            wave.planned_at = wave.running_at = now
             wave.state = Wave.State.RUNNING
-        wave.save(update_fields=["planned_count", "plan_cursor", "planned_at", "state"])
+        wave.save(update_fields=["planned_count", "plan_cursor", "planned_at", "running_at", "state"])
         if wave.planned_at is not None:
             # Fresh rows have no statistics yet; whoever counts or claims them next plans by what is there.
             cursor.execute("ANALYZE delivery_message")

@@ -175,7 +175,7 @@ def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     if request.method == "POST":
         now = timezone.now()
         done = {
-            "pause": lambda: deeds.pause(found),
+            "pause": lambda: deeds.pause(found, now=now),
             "resume": lambda: deeds.resume(found, now=now),
             "stop": lambda: deeds.stop(found, now=now),
         }[name]()

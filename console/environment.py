@@ -60,6 +60,18 @@ def origins(name: str) -> tuple[str, ...]:
     return tuple(origin(name, said) for said in names(name))
 
 
+def one_origin(name: str, default: str) -> str:
+    return origin(name, text(name, default))
+
+
+def file(name: str) -> Path | None:
+    """A file that can be read, or None where the variable is empty."""
+    said = text(name, "")
+    if said and not os.access(said, os.R_OK):
+        refuse(name, f"is {said!r}, which cannot be read: give the path of a file.")
+    return Path(said) if said else None
+
+
 def kept_secret(name: str, path: Path, *, size: int = 32) -> str:
     """The variable, or a random value made once in the data folder, readable by its owner alone."""
     if said := text(name, ""):

@@ -48,6 +48,14 @@ HEED_CORS_ORIGINS = environment.origins("HEED_CORS_ORIGINS")
 # Further push services, such as one of your own: exempt from the public-address and https rules.
 HEED_PUSH_ORIGINS = environment.origins("HEED_PUSH_ORIGINS")
 
+# Where FCM, its tokens and APNs are: a local gateway may stand in. What is named here is exempt from those rules too.
+HEED_FCM_ORIGIN = environment.one_origin("HEED_FCM_ORIGIN", "https://fcm.googleapis.com")
+HEED_FCM_TOKEN_ORIGIN = environment.one_origin("HEED_FCM_TOKEN_ORIGIN", "https://oauth2.googleapis.com")
+HEED_APNS_ORIGIN = environment.one_origin("HEED_APNS_ORIGIN", "https://api.push.apple.com")
+HEED_APNS_SANDBOX_ORIGIN = environment.one_origin("HEED_APNS_SANDBOX_ORIGIN", "https://api.sandbox.push.apple.com")
+# Further certificate authorities that gateways may be signed by (PEM), beside the well-known ones.
+HEED_CA_FILE = environment.file("HEED_CA_FILE")
+
 # How many worker processes send, and how each of them works.
 HEED_WORKERS = int(environment.number("HEED_WORKERS", 2, least=0, most=64))
 # Pushes whose intent is committed together: at most so many are in doubt when a worker dies.

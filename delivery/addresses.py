@@ -7,6 +7,8 @@ import re
 import socket
 from collections.abc import Callable, Collection, Sequence
 
+from django.conf import settings
+
 PUSH_HOSTS = (
     "fcm.googleapis.com",
     ".push.services.mozilla.com",
@@ -21,7 +23,27 @@ _URL = re.compile(
 )
 _TRANSLATED = [ipaddress.ip_network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")]
 
+WELL_KNOWN = frozenset(
+    {
+        "https://fcm.googleapis.com",
+        "https://oauth2.googleapis.com",
+        "https://api.push.apple.com",
+        "https://api.sandbox.push.apple.com",
+    }
+)
+
 Resolver = Callable[[str, int], Sequence[str]]
+
+
+def named_origins() -> frozenset[str]:
+    """Origins that the settings name: they may be http, local and on any port."""
+    gateways = {
+        settings.HEED_FCM_ORIGIN,
+        settings.HEED_FCM_TOKEN_ORIGIN,
+        settings.HEED_APNS_ORIGIN,
+        settings.HEED_APNS_SANDBOX_ORIGIN,
+    }
+    return frozenset({*settings.HEED_PUSH_ORIGINS, *(gateways - WELL_KNOWN)})
 
 
 class UnsafeAddress(ValueError):

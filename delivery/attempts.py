@@ -15,6 +15,7 @@ from delivery.parcel import Sending
 MOST_ATTEMPTS = 5
 BACKOFF, MOST_BACKOFF = 10.0, 900.0
 HELD_SECONDS = 30
+MOST_RETRYING = dt.timedelta(minutes=60)
 GIVEN_UP = ("attempts_exhausted", "expired_in_retry")
 """Reasons for which a push was given up although its message was right."""
 
@@ -30,14 +31,17 @@ def weigh(one: Sending, wave: Wave, *, now: dt.datetime) -> None:
         one.outcome = outcome = replace(outcome, action=Action.RETRY)
     if outcome.action == Action.NOT_BEGUN:
         one.attempt -= 1
-        one.due_at = now
+        one.due_at = now + dt.timedelta(seconds=(outcome.wait or 0.0) * settings.HEED_TIME_SCALE)
     elif outcome.action == Action.PAUSE:
         # Our own fault: it costs the push no attempt.
         one.attempt -= 1
         one.due_at = now + dt.timedelta(seconds=HELD_SECONDS * settings.HEED_TIME_SCALE)
     elif outcome.action in _AGAIN:
         one.due_at = now + dt.timedelta(seconds=_wait(one))
-        if one.attempt >= MOST_ATTEMPTS or one.due_at >= one.expires_at:
+        end = one.expires_at
+        if one.earlier and outcome.action in (Action.RETRY, Action.DELAY):
+            end = min(end, one.earlier.intent_at + MOST_RETRYING)
+        if one.attempt >= MOST_ATTEMPTS or one.due_at >= end:
             reason = GIVEN_UP[0] if one.attempt >= MOST_ATTEMPTS else GIVEN_UP[1]
             one.outcome = replace(outcome, action=Action.FIX, reason=reason)
 
@@ -47,5 +51,5 @@ def _wait(one: Sending) -> float:
     assert one.outcome is not None
     if one.outcome.action == Action.SWITCH:
         return 0.0
-    ceiling = min(BACKOFF * 2 ** (one.attempt - 1), MOST_BACKOFF) * settings.HEED_TIME_SCALE
-    return max(one.outcome.wait or 0.0, float(random.uniform(0.1, 1) * ceiling))
+    backoff = random.uniform(0.1, 1) * min(BACKOFF * 2 ** (one.attempt - 1), MOST_BACKOFF)
+    return float(max(one.outcome.wait or 0.0, backoff) * settings.HEED_TIME_SCALE)

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 
-from delivery import holds, intent, outbox, recording
+from delivery import doubts, holds, intent, outbox, pacing, recording
 from delivery.attempts import HELD_SECONDS, weigh
 from delivery.checkpoints import checkpoint
 from delivery.content import Rendered, Rendering, Unrenderable, source_named
@@ -28,7 +28,7 @@ from delivery.gateways.base import Letter
 from delivery.learning import learn, learn_of_devices
 from delivery.losses import guard
 from delivery.models import Hold
-from delivery.parcel import Parcel, Sending
+from delivery.parcel import Parcel, Sending, Wait
 from delivery.payload import new_push_id, payload
 from delivery.recording import NotSent
 from delivery.sender import Sender
@@ -42,15 +42,22 @@ class LostSupervisor(Exception):
 
 def drain_batch(sender: Sender, *, limit: int = outbox.CLAIM) -> int:
     """Claim one batch and carry it through. Returns how many messages it held; 0 when nothing is due."""
-    wave = outbox.next_wave()
-    if wave is None:
+    while (wave := outbox.next_wave()) is not None:
+        # Another worker may have taken the last turns of a wave that has a limit: then the next one.
+        if allowed := pacing.allowance(wave, limit):
+            break
+    else:
         return 0
     sender.refresh()
-    claim = outbox.claim(wave, owner=sender.owner, limit=limit)
+    claim = outbox.claim(wave, owner=sender.owner, limit=allowed)
     claimed_at = time.monotonic()
     checkpoint("after_claim")
+    begun = 0
     if claim.rows:
-        _Batch(sender, claim, claimed_at).run()
+        batch = _Batch(sender, claim, claimed_at)
+        batch.run()
+        begun = batch.begun
+    pacing.give_back_allowance(wave, allowed - begun)
     return len(claim.rows)
 
 
@@ -64,6 +71,8 @@ class _Batch:
         self.started = claim.now
         self.claimed_at = self.renewed_at = claimed_at
         self.holds: dict[holds.Place, Hold] = {}
+        self.pacer = pacing.Pacer(claim.wave, sender.routes)
+        self.begun = 0
 
     @property
     def now(self) -> dt.datetime:
@@ -92,14 +101,16 @@ class _Batch:
                 raise LostSupervisor
             if self.sender.is_stopping():
                 outbox.release(self.wave, [row["id"] for row in rows], owner=self.sender.owner)
+                self.pacer.give_back()
                 return []
             again |= self._send(batch)
             self._keep(parcels)
+        self.pacer.give_back()
         return [row for row in rows if row["id"] in again]
 
     def _judged(self, facts: Sequence[Facts]) -> tuple[list[Parcel], list[NotSent]]:
         ended: list[NotSent] = []
-        passed: list[tuple[Facts, list[Verdict], list[DeviceFacts]]] = []
+        passed: list[tuple[Facts, list[Verdict], list[DeviceFacts], Wait | None]] = []
         now = self.now
         for one in facts:
             verdicts = judge(one, now=now)
@@ -108,20 +119,21 @@ class _Batch:
                 continue
             chosen, waits = self._devices(one)
             if not chosen and waits:
-                verdicts.append(waits)
+                frees_at, reason = waits
+                verdicts.append(Verdict.no("running", reason, effect=Effect.DEFER, frees_at=frees_at))
                 ended.append(NotSent(one, verdicts))
             else:
-                passed.append((one, verdicts, chosen))
+                passed.append((one, verdicts, chosen, waits))
         rendered = source_named(self.wave.content_source).render(
             self.wave,
             [
                 Rendering(one.message_id, one.profile_id, one.data, chosen[0].context if chosen else {})
-                for one, _, chosen in passed
+                for one, _, chosen, _ in passed
             ],
             now=now,
         )
         parcels: list[Parcel] = []
-        for (one, verdicts, chosen), content in zip(passed, rendered, strict=True):
+        for (one, verdicts, chosen, waits), content in zip(passed, rendered, strict=True):
             if isinstance(content, Unrenderable):
                 verdicts.append(Verdict.no("content", content.reason, detail=content.detail))
                 ended.append(NotSent(one, verdicts))
@@ -133,14 +145,18 @@ class _Batch:
             if not verdicts[-1].allowed:
                 ended.append(NotSent(one, verdicts))
             else:
-                parcels.append(self._parcel(one, verdicts, chosen, content))
-        return parcels, ended
+                parcels.append(self._parcel(one, verdicts, chosen, content, waits))
+        going, waiting = self.pacer.admit(parcels, now=now)
+        return going, ended + waiting
 
-    def _devices(self, facts: Facts) -> tuple[list[DeviceFacts], Verdict | None]:
-        """The devices to push to now, and what the others wait for: their push service is held, or a retry is due."""
+    def _devices(self, facts: Facts) -> tuple[list[DeviceFacts], Wait | None]:
+        """The devices to push to now, and what the others wait for: their push service is held, or a retry is due.
+
+        Who can be told on one device does not wait for another whose push service is held until someone resumes it.
+        """
         chosen: list[DeviceFacts] = []
-        free: list[dt.datetime] = []
-        reason = ""
+        waits: list[Wait] = []
+        stuck: list[Wait] = []
         for device in facts.devices:
             earlier = facts.earlier.get(device.id)
             if device.why_not_live or (
@@ -148,18 +164,17 @@ class _Batch:
             ):
                 continue
             if earlier and earlier.due_at and earlier.due_at > self.now:
-                free.append(earlier.due_at)
-                reason = reason or "retrying"
+                waits.append((earlier.due_at, "retrying"))
                 continue
             hold = self._hold_of(device)
             if hold:
-                free.append(hold.until or self.now + dt.timedelta(seconds=HELD_SECONDS))
-                reason = hold.reason
+                if hold.until:
+                    waits.append((hold.until, hold.reason))
+                else:
+                    stuck.append((self.now + dt.timedelta(seconds=HELD_SECONDS), hold.reason))
                 continue
             chosen.append(device)
-        if chosen or not free:
-            return chosen, None
-        return [], Verdict.no("running", reason, effect=Effect.DEFER, frees_at=min(free))
+        return chosen, min(waits or ([] if chosen else stuck), default=None)
 
     def _hold_of(self, device: DeviceFacts) -> Hold | None:
         assert device.credential_id is not None
@@ -170,7 +185,12 @@ class _Batch:
         return self.holds.get((device.credential_id, self.sender.gateway(device.credential_id).origin(device.address)))
 
     def _parcel(
-        self, facts: Facts, verdicts: list[Verdict], chosen: Sequence[DeviceFacts], content: Rendered
+        self,
+        facts: Facts,
+        verdicts: list[Verdict],
+        chosen: Sequence[DeviceFacts],
+        content: Rendered,
+        waits: Wait | None,
     ) -> Parcel:
         now = self.now
         wave = self.wave
@@ -202,6 +222,7 @@ class _Batch:
                     (earlier.attempt if earlier else 0) + 1,
                     letter,
                     facts.expires_at,
+                    earlier=earlier,
                 )
             )
         return Parcel(
@@ -210,7 +231,8 @@ class _Batch:
             rendered=content,
             sendings=sendings,
             good_until=min([v.good_until for v in verdicts if v.good_until] or [facts.expires_at]),
-            settled=_settled(facts) if facts.earlier else [],
+            settled=facts.settled if facts.earlier else [],
+            waits=waits,
         )
 
     def _send(self, batch: Sequence[Parcel]) -> set[int]:
@@ -221,7 +243,10 @@ class _Batch:
         sendings = [one for parcel in committed.pushing for one in parcel.sendings]
         posted_at = self.now
         self.sender.send(sendings, now=posted_at, until=until)
+        self.pacer.used(sendings)
+        self.begun += len(committed.pushing)
         checkpoint("after_post")
+        doubts.settle(self.sender, self.wave, sendings, now=self.now)
         guard(self.sender, self.wave, sendings, now=self.now)
         learn_of_devices(sendings, posted_at=posted_at, now=self.now)
         for one in sendings:
@@ -237,16 +262,6 @@ class _Batch:
         if time.monotonic() - self.renewed_at > settings.HEED_LEASE_SECONDS / 3:
             self.renewed_at = time.monotonic()
             outbox.renew(self.wave, [p.facts.message_id for p in parcels], owner=self.sender.owner)
-
-
-def _settled(facts: Facts) -> list[str]:
-    """The states of pushes of this message that an earlier attempt finished, on devices that are still there."""
-    live = {device.id for device in facts.devices}
-    return [
-        push.state
-        for device_id, push in facts.earlier.items()
-        if push.message_id == facts.message_id and push.state != "retry" and device_id in live
-    ]
 
 
 def micro_batches(parcels: Sequence[Parcel], most: int) -> list[list[Parcel]]:

@@ -23,6 +23,9 @@ BREAK_AFTER = 20
 BREAK_SHARE = 0.5
 BREAK_WINDOW = 50
 BREAK_SECONDS = 30.0
+DOUBT_WINDOW = 500
+DOUBT_SHARE = 0.05
+DOUBT_LEAST = 5
 
 
 @dataclass(slots=True)
@@ -32,6 +35,7 @@ class _Origin:
     answered: int = 0
     failed_in_a_row: int = 0
     recent: deque[bool] = field(default_factory=lambda: deque(maxlen=BREAK_WINDOW))
+    doubted: deque[bool] = field(default_factory=lambda: deque(maxlen=DOUBT_WINDOW))
 
 
 class Watch:
@@ -42,12 +46,16 @@ class Watch:
 
     def see(self, place: Place, outcome: Outcome) -> tuple[str, float | None] | None:
         """Take one outcome in. (reason, seconds) where the place must now be held; None seconds: until resumed."""
+        if outcome.action == Action.NOT_BEGUN and outcome.wait is not None:
+            return outcome.reason, outcome.wait
         if outcome.action in (Action.NOT_BEGUN, Action.DELAY, Action.SWITCH):
             return None
         seen = self._origins.setdefault(place, _Origin())
         seen.answered += 1
+        if outcome.action == Action.SENT:
+            seen.doubted.append(False)
         if outcome.action == Action.HOLD:
-            return "throttled", outcome.wait
+            return outcome.reason, outcome.wait
         refused = outcome.action == Action.PAUSE
         seen.refused_in_a_row = seen.refused_in_a_row + 1 if refused else 0
         seen.refused += refused
@@ -56,7 +64,7 @@ class Watch:
             or (seen.answered >= PAUSE_SHARE_LEAST and seen.refused > PAUSE_SHARE * seen.answered)
         ):
             self._origins[place] = _Origin()
-            return "unauthorized", None
+            return outcome.reason, None
         failed = outcome.action in (Action.RETRY, Action.UNKNOWN)
         seen.failed_in_a_row = seen.failed_in_a_row + 1 if failed else 0
         seen.recent.append(failed)
@@ -67,6 +75,17 @@ class Watch:
             self._origins[place] = _Origin()
             return "gateway_trouble", BREAK_SECONDS
         return None
+
+    def count_doubts(self, place: Place, count: int) -> None:
+        """Take in how many answers blamed the address."""
+        self._origins.setdefault(place, _Origin()).doubted.extend([True] * count)
+
+    def blames_us(self, place: Place, *, accepted: int) -> bool:
+        """So many addresses are refused that it is not they who are wrong: no other is taken, or one in twenty of the
+        last 500 is not (fewer than five prove nothing). `accepted`: how many were taken beside them just now."""
+        seen = self._origins.setdefault(place, _Origin()).doubted
+        doubted, answered = sum(seen), len(seen) + accepted
+        return doubted == answered or (doubted >= DOUBT_LEAST and doubted > DOUBT_SHARE * answered)
 
 
 def hold(place: Place, *, reason: str, seconds: float | None, detail: str, now: dt.datetime) -> None:

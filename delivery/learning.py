@@ -13,6 +13,7 @@ from audiences import feedback
 from audiences.feedback import Spoken
 from delivery import holds
 from delivery.attempts import GIVEN_UP
+from delivery.doubts import TOKEN_DOUBTED
 from delivery.gateways.base import Action
 from delivery.models import Wave
 from delivery.parcel import Sending
@@ -59,7 +60,7 @@ def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.da
     for one in sendings:
         outcome = one.outcome
         assert outcome is not None
-        if outcome.action == Action.FIX and outcome.reason not in GIVEN_UP:
+        if outcome.action == Action.FIX and outcome.reason not in (*GIVEN_UP, TOKEN_DOUBTED):
             wrong += 1
         place = sender.place(one)
         if outcome.action == Action.SENT:

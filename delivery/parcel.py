@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from delivery.content import Rendered
-from delivery.gates.facts import DeviceFacts, Facts
+from delivery.gates.facts import DeviceFacts, EarlierPush, Facts
 from delivery.gates.verdict import Verdict
 from delivery.gateways.base import Letter, Outcome
 
 
 @dataclass(slots=True)
 class Sending:
-    """One push under way."""
+    """One push under way. `earlier`: what its last attempt left, where this is not the first."""
 
     id: str
     device: DeviceFacts
@@ -24,6 +24,7 @@ class Sending:
     expires_at: dt.datetime
     outcome: Outcome | None = None
     due_at: dt.datetime | None = None
+    earlier: EarlierPush | None = None
 
     @property
     def state(self) -> str:
@@ -47,9 +48,14 @@ PUSH_STATES: Mapping[str, str] = {
 BEST = ("sent", "unknown", "rejected", "dropped")
 
 
+Wait = tuple[dt.datetime, str]
+"""Until when devices of a message are left out for now, and the reason code."""
+
+
 @dataclass(slots=True)
 class Parcel:
-    """One message to be pushed. `settled` are the states of pushes that an earlier attempt finished."""
+    """One message to be pushed. `settled` are the states of pushes that an earlier attempt finished; `waits` says until
+    when some of its devices are left out, if any are."""
 
     facts: Facts
     verdicts: list[Verdict]
@@ -57,13 +63,24 @@ class Parcel:
     sendings: list[Sending]
     good_until: dt.datetime
     settled: list[str] = field(default_factory=list)
+    waits: Wait | None = None
+
+    def put_off(self, sendings: Collection[Sending], until: dt.datetime, reason: str) -> None:
+        """Leave these pushes out until then."""
+        left_out = {one.id for one in sendings}
+        self.sendings = [one for one in self.sendings if one.id not in left_out]
+        if self.waits is None or until < self.waits[0]:
+            self.waits = (until, reason)
 
     def result(self) -> tuple[str, str, dt.datetime | None]:
         """(state, reason, due_at) of the message now."""
         waiting = [one for one in self.sendings if one.state == "retry"]
-        if waiting:
-            due = min(one.due_at for one in waiting if one.due_at)
-            return "queued", waiting[0].outcome.reason if waiting[0].outcome else "", due
+        waits = [(one.due_at, one.outcome.reason if one.outcome else "") for one in waiting if one.due_at]
+        if self.waits:
+            waits.append(self.waits)
+        if waits:
+            due, reason = min(waits)
+            return "queued", reason, due
         states = [*self.settled, *(one.state for one in self.sendings)]
         state = next(best for best in BEST if best in states)
         reasons = [one.outcome.reason for one in self.sendings if one.outcome and one.state == state]

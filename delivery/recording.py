@@ -13,6 +13,7 @@ from delivery.gates.verdict import Effect, Verdict, records
 from delivery.models import Wave
 from delivery.parcel import Parcel
 
+REACHED = ("sent", "unknown")
 LEAST_DEFER = dt.timedelta(seconds=1)
 
 
@@ -23,19 +24,28 @@ class NotSent:
     facts: Facts
     verdicts: list[Verdict]
 
+    def result(self) -> tuple[str, str]:
+        """(state, reason) of the message now. What reached one device is not called held back on the next."""
+        last = self.verdicts[-1]
+        reached = next((state for state in REACHED if state in self.facts.settled), None)
+        if reached and last.effect != Effect.DEFER:
+            return reached, ""
+        return str(last.effect), last.reason
+
 
 def not_sent(wave: Wave, decided: Sequence[NotSent], *, owner: str, now: dt.datetime) -> None:
     """Record verdicts that end here: held back, expired, held out, or deferred until they free."""
     if not decided:
         return
     last = [one.verdicts[-1] for one in decided]
+    results = [one.result() for one in decided]
     statements.run(
         _NOT_SENT,
         [
             plain([one.facts.message_id for one in decided]),
             plain([one.facts.fence for one in decided]),
-            joined(str(verdict.effect) for verdict in last),
-            joined(verdict.reason for verdict in last),
+            joined(state for state, _ in results),
+            joined(reason for _, reason in results),
             joined(records(one.verdicts) for one in decided),
             plain(
                 [

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from django.conf import settings
+from msgspec.structs import replace
 
 from audiences.sealing import unseal
+from delivery.addresses import named_origins
 from delivery.credentials import PURPOSE
 from delivery.gateways import BUILDERS
-from delivery.gateways.base import Gateway, Outcome
+from delivery.gateways.base import Action, Gateway, Outcome
 from delivery.holds import Place, Watch
 from delivery.http import Client
 from delivery.parcel import Sending
@@ -34,7 +36,7 @@ class Sender:
     owner: str
     client: Client
     routes: Routes
-    gateways: dict[int, Gateway] = field(default_factory=dict)
+    gateways: dict[int, tuple[bytes, Gateway]] = field(default_factory=dict)  # with the sealed secret it was made of
     watch: Watch = field(default_factory=Watch)
     accepted: Counter[Place] = field(default_factory=Counter)  # since the last loss there: see losses.py
     is_orphan: Callable[[], bool] = lambda: False
@@ -48,12 +50,13 @@ class Sender:
             raise NoCredential("Add a push credential in Settings.")
 
     def gateway(self, credential_id: int) -> Gateway:
-        """The credential's gateway, made once: its secret is unsealed when it is first needed."""
-        if credential_id not in self.gateways:
-            credential = self.routes.by_id[credential_id]
-            secret = unseal(credential.secret, purpose=PURPOSE)
-            self.gateways[credential_id] = BUILDERS[credential.gateway](credential, secret, self.client)
-        return self.gateways[credential_id]
+        """The credential's gateway: made when it is first needed, and anew where its secret was replaced."""
+        credential = self.routes.by_id[credential_id]
+        sealed, gateway = self.gateways.get(credential_id, (b"", None))
+        if gateway is None or sealed != bytes(credential.secret):
+            gateway = BUILDERS[credential.gateway](credential, unseal(credential.secret, purpose=PURPOSE), self.client)
+            self.gateways[credential_id] = bytes(credential.secret), gateway
+        return gateway
 
     def place(self, one: Sending) -> Place:
         """What this push is held, paused or broken together with."""
@@ -61,13 +64,22 @@ class Sender:
 
     def send(self, sendings: Sequence[Sending], *, now: dt.datetime, until: float) -> None:
         """Post each push and note its outcome; credentials go side by side. None begins after `until` (monotonic)."""
+        self._post(sendings, now=now, until=until)
+        renewing = [one for one in sendings if one.outcome and one.outcome.action == Action.RENEW]
+        if renewing:
+            # Once more with a new token; who refuses that as well refuses us.
+            self._post(renewing, now=now, until=until)
+            for one in renewing:
+                if one.outcome and one.outcome.action == Action.RENEW:
+                    one.outcome = replace(one.outcome, action=Action.PAUSE, reason="unauthorized")
+
+    def _post(self, sendings: Sequence[Sending], *, now: dt.datetime, until: float) -> None:
         groups = [
             (self.gateway(credential_id), list(group))
             for credential_id, group in groupby(
                 sorted(sendings, key=lambda one: one.credential_id), key=lambda one: one.credential_id
             )
         ]
-
         for gateway, _ in groups:
             gateway.prepare(now=now)
 
@@ -93,7 +105,9 @@ class Sender:
 def build_sender(*, roots: tuple[bytes, ...] = ()) -> Sender:
     """A sender for this process. Its owner's name is new each time: a restarted worker never inherits claims."""
     owner = f"{socket.gethostname()[:16]}:{os.getpid()}:{secrets.token_hex(4)}"
-    sender = Sender(owner, Client(exempt=settings.HEED_PUSH_ORIGINS, roots=roots), Routes())
+    if settings.HEED_CA_FILE:
+        roots += (settings.HEED_CA_FILE.read_bytes(),)
+    sender = Sender(owner, Client(exempt=named_origins(), roots=roots), Routes())
     sender.refresh()
     # What is loaded by now lives as long as the process: the collector need not walk it again and again.
     gc.collect()

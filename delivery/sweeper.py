@@ -71,16 +71,21 @@ UPDATE delivery_message m SET
 FROM best b WHERE m.id = b.id AND m.wave_on = b.wave_on
 """
 
-# What a stopped or expired wave still holds is held back, in slices.
+# What a stopped or expired wave still holds is held back, in slices; what reached a device before stays what it is.
 _ENDED = """
 WITH over AS (
-    SELECT m.id, m.wave_on, w.state FROM delivery_wave w JOIN delivery_message m
+    SELECT m.id, m.wave_on, w.state, CASE WHEN m.intent_at IS NOT NULL THEN (
+        SELECT min(p.state) FROM delivery_push p
+        WHERE p.message_id = m.id AND p.wave_on = m.wave_on AND p.state IN ('sent', 'unknown')) END AS reached
+    FROM delivery_wave w JOIN delivery_message m
          ON m.wave_id = w.id AND m.wave_on = w.wave_on AND m.state = 'queued'
     WHERE w.finished_at IS NULL AND (w.state = 'stopped' OR w.expires_at <= now())
     LIMIT 20000 FOR UPDATE OF m SKIP LOCKED
 )
-UPDATE delivery_message m SET state = CASE o.state WHEN 'stopped' THEN 'suppressed' ELSE 'expired' END,
-       reason = CASE o.state WHEN 'stopped' THEN 'stopped' ELSE 'expired' END, finished_at = now()
+UPDATE delivery_message m SET
+    state = coalesce(o.reached, CASE o.state WHEN 'stopped' THEN 'suppressed' ELSE 'expired' END),
+    reason = CASE WHEN o.reached IS NOT NULL THEN '' WHEN o.state = 'stopped' THEN 'stopped' ELSE 'expired' END,
+    finished_at = now()
 FROM over o WHERE m.id = o.id AND m.wave_on = o.wave_on
 """
 

@@ -19,6 +19,8 @@ from delivery.sender import NoCredential, Sender, build_sender
 log = logging.getLogger(__name__)
 QUEUE = "deliver"
 SECONDS = 50
+TURN_SECONDS = 1.0
+LOOK_SECONDS = 0.1
 _sender: Sender | None = None
 _parent = os.getppid()
 stopping = threading.Event()
@@ -41,14 +43,26 @@ def drain() -> int:
     count = 0
     try:
         mine = sender()
-        while time.monotonic() < ends and not stopping.is_set() and (done := drain_batch(mine)):
+        while time.monotonic() < ends and not stopping.is_set():
+            done = drain_batch(mine)
             count += done
+            if not done and not _waits_for_turns():
+                break
     except NoCredential as missing:
         log.warning("nothing can be sent: %s", missing)
     except LostSupervisor:
         log.warning("the supervisor is gone: this worker stops")
         os._exit(0)
     return count
+
+
+def _waits_for_turns() -> bool:
+    """Wait a moment for a wave that has used up its turns, where that is sooner than the next hint."""
+    wait = outbox.next_turn()
+    if wait is None or wait > TURN_SECONDS:
+        return False
+    stopping.wait(min(max(wait, 0), LOOK_SECONDS))
+    return True
 
 
 def hint_due() -> int:

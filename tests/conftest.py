@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,9 @@ from audiences import names_seen, sources
 from audiences.partitions import _known, ensure_months
 from console.api import keys
 from console.tracking import rates
+from tests.benchmarks.world import make_certificate
+from tests.gateways.apns import ApnsService
+from tests.gateways.fcm import FcmService
 from tests.gateways.webpush import PushService
 
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
@@ -81,6 +86,47 @@ def push_service(tmp_path: Any, settings: Any) -> Iterator[PushService]:
     settings.HEED_PUSH_ORIGINS = (service.origin,)
     yield service
     service.stop()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a certificate for localhost and its key (sink.pem), and who signed it (ca.pem)."""
+    folder = tmp_path_factory.mktemp("certificate")
+    make_certificate(folder)
+    return folder
+
+
+@pytest.fixture
+def fcm_service(tmp_path: Path, settings: Any, certificate: Path) -> Iterator[FcmService]:
+    """A scripted FCM with its token service, which knows the service account that make.fcm_credential uses."""
+    from tests import make
+
+    service = FcmService(tmp_path / "fcm.log", certificate=certificate / "sink.pem")
+    service.trust(make.service_account())
+    settings.HEED_FCM_ORIGIN = settings.HEED_FCM_TOKEN_ORIGIN = service.origin
+    settings.HEED_CA_FILE = certificate / "ca.pem"
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def apns_service(tmp_path: Path, settings: Any, certificate: Path) -> Iterator[ApnsService]:
+    """A scripted APNs (production), which takes the key that make.apns_credential uses."""
+    from tests import make
+
+    service = ApnsService(tmp_path / "apns.log", certificate=certificate / "sink.pem")
+    service.trust(make.p8(), team=make.TEAM, key_id=make.KEY_ID)
+    settings.HEED_APNS_ORIGIN = service.origin
+    settings.HEED_CA_FILE = certificate / "ca.pem"
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def enter() -> Iterator[Callable[[Any], Any]]:
+    """Enters context managers that are left when the test is over."""
+    with ExitStack() as stack:
+        yield stack.enter_context
 
 
 @pytest.fixture

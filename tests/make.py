@@ -11,6 +11,7 @@ from typing import Any
 from audiences.models import Device, Event, Identifier, Profile, Segment, Source, Standing, Topic
 from audiences.sealing import seal
 from campaigns.models import Campaign, MessageTemplate, TemplateVersion
+from delivery.credentials import create_apns_credential, create_fcm_credential
 from delivery.models import Arm, Credential, Message, Wave
 from tests.conftest import NOW
 
@@ -197,3 +198,18 @@ def p8() -> str:
 
     key = ec.generate_private_key(ec.SECP256R1())
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+TEAM, KEY_ID, APP = "TEAM123456", "KEY1234567", "com.example.shop"
+
+
+def fcm_credential(**values: Any) -> Credential:
+    """Made as the console makes it, from a real service account."""
+    given = {"service_account": service_account(), "app": "", "now": NOW, **values}
+    return create_fcm_credential(f"Android {next(_number)}", **given)
+
+
+def apns_credential(**values: Any) -> Credential:
+    """Made as the console makes it, from a real signing key; production."""
+    given = {"p8": p8(), "team_id": TEAM, "key_id": KEY_ID, "app": APP, "environment": "production", "now": NOW}
+    return create_apns_credential(f"Apple {next(_number)}", **{**given, **values})

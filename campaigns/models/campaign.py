@@ -70,6 +70,17 @@ class Campaign(models.Model):
     expires_hours = models.PositiveIntegerField(
         default=24, validators=[MinValueValidator(1), MaxValueValidator(672)], help_text="Not sent later than this."
     )
+    per_minute = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="At most so many people a minute, so that your site keeps up with those who come. Empty: no limit.",
+    )
+    exact_time = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Google asks large runs to stay away from :00, :15, :30 and :45. Tick this only if minutes matter.",
+    )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )

@@ -9,6 +9,8 @@ from typing import Any
 from audiences.models import Permission
 from delivery.models import Cap, SendingRules, Wave
 
+THROTTLED = "throttled_by_us"
+"""The reason of a message whose credential has no turn left for it."""
 LIVE = {Permission.GRANTED, Permission.PROVISIONAL}
 
 
@@ -74,6 +76,8 @@ class EarlierPush:
     state: str
     attempt: int
     due_at: dt.datetime | None
+    intent_at: dt.datetime
+    reason: str
 
 
 @dataclass(slots=True)
@@ -105,11 +109,18 @@ class Facts:
     data: Any = None
     occurrence: int = 0
     own_end: dt.datetime | None = None
+    was_throttled: bool = False
 
     @property
     def expires_at(self) -> dt.datetime:
         """The message's own end, or its wave's."""
         return min(self.own_end, self.wave.expires_at) if self.own_end else self.wave.expires_at
+
+    @property
+    def settled(self) -> list[str]:
+        """The states of this message's pushes that an earlier attempt finished."""
+        mine = (push for push in self.earlier.values() if push.message_id == self.message_id)
+        return [push.state for push in mine if push.state != "retry"]
 
     @property
     def send_key(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from audiences import statements
 from audiences.statements import joined, plain
-from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
+from delivery.gates.facts import THROTTLED, ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
 from delivery.models import Cap, SendingRules, Wave
 from delivery.routes import Routes
 
@@ -48,6 +48,7 @@ class Fetcher:
                 data=row["data"],
                 occurrence=row["occurrence"],
                 own_end=row["expires_at"],
+                was_throttled=row["reason"] == THROTTLED,
             )
             for row in rows
         ]
@@ -162,7 +163,8 @@ class Fetcher:
             return
         found_rows = statements.rows(
             """
-            SELECT p.send_key, p.device_id, p.id, p.message_id, p.state, p.attempt, p.due_at
+            SELECT p.send_key, p.device_id, p.id, p.message_id, p.state, p.attempt, p.due_at,
+                   p.intent_at, p.reason
             FROM unnest(string_to_array(%s::text, E'\\x1f'), %s::bigint[]) AS k(send_key, device_id)
                  JOIN delivery_push p ON p.send_key = k.send_key AND p.device_id = k.device_id
             WHERE p.wave_on = %s

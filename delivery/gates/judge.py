@@ -23,7 +23,7 @@ BEFORE_CONTENT: tuple[Gate, ...] = (
     checks.frequency_caps,
     checks.cool_down,
 )
-# 16, content, stands between: it is the dearest, and both arms are rendered alike. Then 17 and 18.
+# 16, content, stands between: it is the dearest, and both arms are rendered alike. Then 17 and 18; pacing.py is 19.
 AFTER_CONTENT: tuple[Gate, ...] = (checks.global_holdout, checks.control)
 
 NAMES = (
@@ -39,6 +39,7 @@ NAMES = (
     "content",
     "global_holdout",
     "control",
+    "throttle",
 )
 
 

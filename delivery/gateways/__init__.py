@@ -5,11 +5,13 @@
 
 from collections.abc import Callable, Mapping
 
-from delivery.gateways import webpush
+from delivery.gateways import apns, fcm, webpush
 from delivery.gateways.base import Gateway
 from delivery.http import Client
 from delivery.models import Credential
 
 BUILDERS: Mapping[str, Callable[[Credential, bytes, Client], Gateway]] = {
     "webpush": webpush.build,
+    "fcm": fcm.build,
+    "apns": apns.build,
 }

@@ -21,6 +21,7 @@ class Action(StrEnum):
     HOLD = "hold"  # the whole origin asks to be left alone for a while
     PAUSE = "pause"  # our configuration is refused: nothing more until someone looks
     RESUBSCRIBE = "resubscribe"  # this one subscription belongs to another key
+    RENEW = "renew"  # our token is refused before its time: mint another, then once more
     FIX = "fix"  # this message is wrong: trying again changes nothing
     UNKNOWN = "unknown"  # it may have arrived
     NOT_BEGUN = "not_begun"  # we never tried
@@ -30,6 +31,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """What a gateway made of one push. `wait` is in seconds, where the gateway or the table asks for a pause.
 
     `dead_since`: of a DROP, where the gateway says since when it knows: a device registered later than that is kept.
+    `doubt`: what this answer leaves open until it is held beside others (doubts.py).
     """
 
     action: Action
@@ -40,6 +42,7 @@ class Outcome(msgspec.Struct, frozen=True):
     reference: str = ""
     ttl_granted: int | None = None
     dead_since: dt.datetime | None = None
+    doubt: str = ""
 
 
 class Letter(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 import threading
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,7 +17,8 @@ from py_vapid import Vapid02
 from delivery.addresses import UnsafeAddress, check_push_address, origin_of
 from delivery.gateways.base import Action, Letter, Outcome
 from delivery.gateways.encryption import InvalidKeys, PayloadTooLarge, encrypt
-from delivery.gateways.outcomes import outcome_of
+from delivery.gateways.outcomes_webpush import outcome_of
+from delivery.gateways.posting import Posting
 from delivery.http import Answer, Client, Post
 from delivery.models import Credential
 
@@ -66,7 +67,7 @@ class WebPush:
         self._vapid = Vapid02.from_pem(private_pem)
         self.public_key = public_key
         self._subject = subject
-        self._client = client
+        self._posting = Posting(client, name="The push service")
         self._exempt = frozenset(exempt)
         self._tokens: dict[str, tuple[dt.datetime, str]] = {}
         self._lock = threading.Lock()
@@ -79,22 +80,35 @@ class WebPush:
 
     def send(self, letters: Sequence[Letter], *, now: dt.datetime, until: float | None = None) -> list[Outcome]:
         """Encrypt and post each letter. A letter that cannot go out never keeps the others back."""
-        outcomes: list[Outcome | None] = [None] * len(letters)
-        makers: list[Callable[[], Post | None]] = []
-        places: list[int] = []
-        for place, letter in enumerate(letters):
-            try:
-                authorization = self._authorization(check_push_address(letter.address, exempt=self._exempt), now=now)
-            except UnsafeAddress as unsafe:
-                outcomes[place] = Outcome(Action.FIX, "unsafe_address", detail=str(unsafe))
-                continue
-            makers.append(_maker(letter, authorization, outcomes, place))
-            places.append(place)
-        answers = self._client.post_each(makers, until=until) if makers else []
-        for place, answer in zip(places, answers, strict=True):
-            if outcomes[place] is None:
-                outcomes[place] = self._bent(letters[place], answer, now=now)
-        return [outcome for outcome in outcomes if outcome is not None]
+        answers = self._posting.each(letters, lambda letter: self._made(letter, now), now=now, until=until)
+        return [
+            one if isinstance(one, Outcome) else self._bent(letter, one, now=now)
+            for letter, one in zip(letters, answers, strict=True)
+        ]
+
+    def _made(self, letter: Letter, now: dt.datetime) -> Post | Outcome:
+        try:
+            origin = check_push_address(letter.address, exempt=self._exempt)
+            if letter.collapse and not _TOPIC.fullmatch(letter.collapse):
+                said = "A collapse key has up to 32 letters, digits, - or _."
+                return Outcome(Action.FIX, "invalid_ttl_or_topic", detail=said)
+            body = encrypt(msgspec.json.encode(letter.payload), p256dh=letter.p256dh, auth=letter.auth)
+        except UnsafeAddress as unsafe:
+            return Outcome(Action.FIX, "unsafe_address", detail=str(unsafe))
+        except InvalidKeys as invalid:
+            return Outcome(Action.DROP, "invalid_keys", detail=str(invalid))
+        except PayloadTooLarge as large:
+            return Outcome(Action.FIX, "payload_too_large", detail=str(large))
+        headers = {
+            "Authorization": self._authorization(origin, now=now),
+            "Content-Encoding": "aes128gcm",
+            "Content-Type": "application/octet-stream",
+            "TTL": str(letter.ttl_seconds),
+            "Urgency": letter.urgency,
+        }
+        if letter.collapse:
+            headers["Topic"] = letter.collapse
+        return Post(letter.address, headers, body)
 
     def _bent(self, letter: Letter, answer: Answer, *, now: dt.datetime) -> Outcome:
         host = origin_of(letter.address).partition("://")[2].partition(":")[0]
@@ -115,33 +129,3 @@ class WebPush:
             header: str = self._vapid.sign(claims)["Authorization"]
             self._tokens[origin] = (expires - RENEW_BEFORE, header)
             return header
-
-
-def _maker(letter: Letter, authorization: str, outcomes: list[Outcome | None], place: int) -> Callable[[], Post | None]:
-    """Encrypts in the thread that posts; what cannot be encrypted gets its outcome here and is not posted."""
-
-    def make() -> Post | None:
-        if letter.collapse and not _TOPIC.fullmatch(letter.collapse):
-            said = "A collapse key has up to 32 letters, digits, - or _."
-            outcomes[place] = Outcome(Action.FIX, "invalid_ttl_or_topic", detail=said)
-            return None
-        try:
-            body = encrypt(msgspec.json.encode(letter.payload), p256dh=letter.p256dh, auth=letter.auth)
-        except InvalidKeys as invalid:
-            outcomes[place] = Outcome(Action.DROP, "invalid_keys", detail=str(invalid))
-            return None
-        except PayloadTooLarge as large:
-            outcomes[place] = Outcome(Action.FIX, "payload_too_large", detail=str(large))
-            return None
-        headers = {
-            "Authorization": authorization,
-            "Content-Encoding": "aes128gcm",
-            "Content-Type": "application/octet-stream",
-            "TTL": str(letter.ttl_seconds),
-            "Urgency": letter.urgency,
-        }
-        if letter.collapse:
-            headers["Topic"] = letter.collapse
-        return Post(letter.address, headers, body)
-
-    return make

@@ -1,11 +1,14 @@
+from delivery.models.access_token import AccessToken
 from delivery.models.credential import Credential, Hold, Loss
 from delivery.models.message import Arm, Message, Push
 from delivery.models.receipt import Receipt
 from delivery.models.rules import Cap, SendingRules
 from delivery.models.send import Send
+from delivery.models.throttle import Throttle
 from delivery.models.wave import MessageClass, Wave
 
 __all__ = [
+    "AccessToken",
     "Arm",
     "Cap",
     "Credential",
@@ -17,5 +20,6 @@ __all__ = [
     "Receipt",
     "Send",
     "SendingRules",
+    "Throttle",
     "Wave",
 ]

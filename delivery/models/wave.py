@@ -44,6 +44,11 @@ class Wave(models.Model):
     ttl_seconds = models.PositiveIntegerField(default=86_400)
     due_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    per_minute = models.PositiveIntegerField(null=True, help_text="At most so many messages a minute.")
+    exact_time = models.BooleanField(
+        default=False, db_default=False, help_text="Sent to Android around the quarter hours too."
+    )
+    running_at = models.DateTimeField(null=True, help_text="Since when it runs: planned, or resumed.")
     tolerance_minutes = models.PositiveIntegerField(default=60, help_text="Later than this, a message expires.")
     planned_count = models.BigIntegerField(default=0, db_default=0)
     plan_cursor = models.BigIntegerField(default=0, db_default=0, help_text="Last profile id that planning has passed.")

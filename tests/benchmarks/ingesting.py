@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -22,6 +24,34 @@ EVENTS, BATCH, PEOPLE, PAIRS = 40_000, 100, 5_000, 5
 
 
 def run(data: Path, wanted: set[str]) -> list[dict[str, Any]]:
+    with site() as (port, key):
+        send(port, key, 0, 4_000)  # warm: people known, statements prepared
+        pairs = [(measure(data, port, key, number, EVENTS), copied(data, number)) for number in range(1, PAIRS + 1)]
+    ratio = median(bare / (web + database) for (web, database), bare in pairs)
+    web, database = (median(one[0][i] for one in pairs) for i in (0, 1))
+    bare = median(one[1] for one in pairs)
+    return [
+        {
+            "id": "B5",
+            "ratio": ratio,
+            "goal": 0.25,
+            "met": ratio >= 0.25,
+            "says": f"{web * 1e6:.0f} µs of web CPU and {database * 1e6:.0f} of PostgreSQL's an event; "
+            f"COPY takes {bare * 1e6:.1f}; of the web's CPU alone {bare / web:.2f}",
+        }
+    ]
+
+
+def costs(data: Path, steps: dict[int, int]) -> dict[int, float]:
+    """CPU seconds of web and PostgreSQL an event, by step, for so many events each."""
+    with site() as (port, key):
+        send(port, key, 0, 4_000)
+        return {step: sum(measure(data, port, key, step, events)) for step, events in steps.items()}
+
+
+@contextmanager
+def site() -> Iterator[tuple[int, str]]:
+    """One web process, and a server source: its port and the source's key."""
     import django
 
     django.setup()
@@ -40,33 +70,19 @@ def run(data: Path, wanted: set[str]) -> list[dict[str, Any]]:
     )
     try:
         _until_up(port)
-        send(port, key, 0, 4_000)  # warm: people known, statements prepared
-        pairs = [(measure(data, port, key, number), copied(data, number)) for number in range(1, PAIRS + 1)]
+        yield port, key
     finally:
         web.terminate()
         web.wait()
-    ratio = median(bare / (site + database) for (site, database), bare in pairs)
-    site, database = (median(one[0][i] for one in pairs) for i in (0, 1))
-    bare = median(one[1] for one in pairs)
-    return [
-        {
-            "id": "B5",
-            "ratio": ratio,
-            "goal": 0.25,
-            "met": ratio >= 0.25,
-            "says": f"{site * 1e6:.0f} µs of web CPU and {database * 1e6:.0f} of PostgreSQL's an event; "
-            f"COPY takes {bare * 1e6:.1f}; of the web's CPU alone {bare / site:.2f}",
-        }
-    ]
 
 
-def measure(data: Path, port: int, key: str, number: int) -> tuple[float, float]:
+def measure(data: Path, port: int, key: str, number: int, events: int) -> tuple[float, float]:
     """CPU seconds an event: (web, PostgreSQL)."""
     before = cpu_of("gunicorn", "console.gunicorn"), database_cpu(data)
-    send(port, key, number, EVENTS)
+    send(port, key, number, events)
     time.sleep(0.2)
     after = cpu_of("gunicorn", "console.gunicorn"), database_cpu(data)
-    return (after[0] - before[0]) / EVENTS, (after[1] - before[1]) / EVENTS
+    return (after[0] - before[0]) / events, (after[1] - before[1]) / events
 
 
 def send(port: int, key: str, number: int, events: int) -> None:

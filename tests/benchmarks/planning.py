@@ -11,59 +11,42 @@ from typing import Any
 PAIRS = 3
 
 
-def run(data: Path, wanted: set[str], *, profiles: int = 1_000_000) -> list[dict[str, Any]]:
+def run(data: Path, wanted: set[str]) -> list[dict[str, Any]]:
+    planned, pairs = plans(1_000_000)
+    ratio = median(ours / bare for ours, bare in pairs)
+    return [
+        {
+            "id": "B4",
+            "ratio": ratio,
+            "goal": 3.0,
+            "met": ratio <= 3.0,
+            "says": f"{planned:,} profiles planned in {median(o for o, _ in pairs):.1f} s; "
+            f"the bare insert took {median(b for _, b in pairs):.1f} s",
+        }
+    ]
+
+
+def cost(profiles: int) -> float:
+    """Seconds for each profile that is planned, among so many."""
+    planned, pairs = plans(profiles)
+    return median(ours for ours, _ in pairs) / planned
+
+
+def plans(profiles: int) -> tuple[int, list[tuple[float, float]]]:
+    """Plan for all of them several times: how many messages, and the seconds that we and the bare insert took."""
     import django
 
     django.setup()
     from django.db import connection
 
-    from audiences.models import Segment, Topic
     from campaigns import planner
-    from campaigns.models import Campaign, MessageTemplate
-    from campaigns.publish import publish
     from delivery.models import Wave
 
     now = dt.datetime.now(dt.UTC)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            INSERT INTO audiences_profile (external_id, attributes, created_at, last_seen_at)
-            SELECT 'p-' || n, jsonb_build_object('first_name', 'Name' || n, 'plan', CASE WHEN n %% 3 = 0 THEN 'a' ELSE 'b' END),
-                   now(), now() FROM generate_series(1, %s) n
-            """,
-            [profiles],
-        )
-        cursor.execute(
-            "INSERT INTO audiences_standing (profile_id) SELECT id FROM audiences_profile p"
-            " WHERE NOT EXISTS (SELECT FROM audiences_standing s WHERE s.profile_id = p.id)"
-        )
-        cursor.execute("VACUUM ANALYZE audiences_profile")
-        cursor.execute("VACUUM ANALYZE audiences_standing")
-    template = MessageTemplate.objects.create(name="B4", title="Hello")
-    version = publish(template, by=None, now=now)
-    topic = Topic.objects.create(key="b4", name="B4")
-    segment = Segment.objects.create(
-        name="B4",
-        rule={
-            "all": [
-                {"attribute": "first_name", "op": "exists"},
-                {"attribute": "plan", "kind": "string", "op": "in", "value": ["a", "b"]},
-            ]
-        },
-    )
+    _people(profiles)
     pairs: list[tuple[float, float]] = []
     for number in range(PAIRS):
-        campaign = Campaign.objects.create(
-            name=f"B4 {number}",
-            template=template,
-            version=version,
-            topic=topic,
-            goal_event="x",
-            state="scheduled",
-            scheduled_at=now,
-        )
-        campaign.included.add(segment)
-        wave = planner.open_wave(campaign, now=now)
+        wave = planner.open_wave(_campaign(f"B4 {profiles} {number}", now), now=now)
         assert wave is not None
         began = time.monotonic()
         while planner.plan(wave, now=now):
@@ -83,19 +66,56 @@ def run(data: Path, wanted: set[str], *, profiles: int = 1_000_000) -> list[dict
             )
         bare = time.monotonic() - began
         _empty()
-        Wave.objects.all().delete()
+        Wave.objects.filter(pk=wave.pk).delete()
         pairs.append((ours, bare))
-    ratio = median(ours / bare for ours, bare in pairs)
-    return [
-        {
-            "id": "B4",
-            "ratio": ratio,
-            "goal": 3.0,
-            "met": ratio <= 3.0,
-            "says": f"{planned:,} profiles planned in {median(o for o, _ in pairs):.1f} s; "
-            f"the bare insert took {median(b for _, b in pairs):.1f} s",
-        }
-    ]
+    return planned, pairs
+
+
+def _people(count: int) -> None:
+    """So many profiles are there afterwards, with what the segment asks for."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO audiences_profile (external_id, attributes, created_at, last_seen_at)
+            SELECT 'p-' || n, jsonb_build_object('first_name', 'Name' || n, 'plan', CASE WHEN n %% 3 = 0 THEN 'a' ELSE 'b' END),
+                   now(), now() FROM generate_series((SELECT count(*) FROM audiences_profile) + 1, %s) n
+            """,
+            [count],
+        )
+        cursor.execute(
+            "INSERT INTO audiences_standing (profile_id) SELECT id FROM audiences_profile p"
+            " WHERE NOT EXISTS (SELECT FROM audiences_standing s WHERE s.profile_id = p.id)"
+        )
+        cursor.execute("VACUUM ANALYZE audiences_profile")
+        cursor.execute("VACUUM ANALYZE audiences_standing")
+
+
+def _campaign(name: str, now: dt.datetime) -> Any:
+    """A launched campaign to everyone who has a first name and one of two plans."""
+    from audiences.models import Segment, Topic
+    from campaigns.models import Campaign, MessageTemplate
+    from campaigns.publish import publish
+
+    template = MessageTemplate.objects.create(name=name, title="Hello")
+    campaign = Campaign.objects.create(
+        name=name,
+        template=template,
+        version=publish(template, by=None, now=now),
+        topic=Topic.objects.create(key=name.lower().replace(" ", "-"), name=name),
+        goal_event="x",
+        state="scheduled",
+        scheduled_at=now,
+    )
+    rule = {
+        "all": [
+            {"attribute": "first_name", "op": "exists"},
+            {"attribute": "plan", "kind": "string", "op": "in", "value": ["a", "b"]},
+        ]
+    }
+    campaign.included.add(Segment.objects.create(name=name, rule=rule))
+    return campaign
 
 
 def _empty() -> None:

@@ -1,6 +1,7 @@
 """Drains what is due in a process of its own, in rounds, each beside the bare cryptography of as many messages.
 
-Prints a line of JSON a round: {"cpu", "wall", "count", "floor", "database"}, in seconds; `floor` is for one message.
+Prints a line of JSON a round: {"cpu", "wall", "count", "floor", "database", "memory"}, in seconds and MB; `floor` is for
+one message. With "wait" it says ready once it is warm, and begins at a line on its standard input.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: E402
 from delivery.dispatch import drain_batch  # noqa: E402
 from delivery.outbox import CLAIM  # noqa: E402
 from delivery.sender import build_sender  # noqa: E402
-from tests.benchmarks.world import database_cpu  # noqa: E402
+from tests.benchmarks.world import WARM, database_cpu  # noqa: E402
 
 
 def cpu() -> float:
@@ -48,11 +49,15 @@ def floor(count: int) -> float:
     return (cpu() - began) / count
 
 
-def main(data: Path, rounds: int, each: int) -> None:
+def main(data: Path, rounds: int, each: int, *, waits: bool) -> None:
     sender = build_sender(roots=((data / "ca.pem").read_bytes(),))
-    drain_batch(sender)  # warm: connections, compiled template, planned statements
+    drain_batch(sender, limit=WARM)  # warm: connections, compiled template, planned statements
+    if waits:
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
     for _ in range(rounds):
-        bare = floor(1500)
+        bare = 0.0 if waits else floor(1500)
         used, stood, database = cpu(), time.monotonic(), database_cpu(data)
         count = 0
         while count < each:
@@ -66,8 +71,9 @@ def main(data: Path, rounds: int, each: int) -> None:
                     "cpu": cpu() - used,
                     "wall": time.monotonic() - stood,
                     "count": count,
-                    "floor": (bare + floor(1500)) / 2,
+                    "floor": (bare + floor(1500)) / 2 if bare else 0.0,
                     "database": database_cpu(data) - database,
+                    "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
                 }
             )
             + "\n"
@@ -76,4 +82,4 @@ def main(data: Path, rounds: int, each: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(os.environ["HEED_DATA"]), int(sys.argv[1]), int(sys.argv[2]))
+    main(Path(os.environ["HEED_DATA"]), int(sys.argv[1]), int(sys.argv[2]), waits="wait" in sys.argv)

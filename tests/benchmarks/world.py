@@ -12,6 +12,8 @@ from pathlib import Path
 
 import psutil
 
+WARM = 600
+"""Messages that a worker sends before it is measured: connections, compiled template, planned statements."""
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -101,6 +103,12 @@ def cpu_of(*words: str) -> float:
                 continue
             total += times.user + times.system
     return total
+
+
+def busy_cpu() -> float:
+    """CPU seconds that this whole machine was busy so far."""
+    times = psutil.cpu_times()
+    return float(times.user + times.system + times.nice)
 
 
 def database_cpu(data: Path) -> float:

@@ -116,7 +116,7 @@ def test_pausing_and_resuming_while_planning_ends_in_a_whole_plan(campaign, now)
     for _ in range(5):
         make.profile()
     wave = launched(campaign, now)
-    assert launch.pause(campaign)
+    assert launch.pause(campaign, now=make.NOW)
     assert not planner.plan(wave, now=now)
     assert not Message.objects.exists()
     assert launch.resume(campaign, now=now)

@@ -30,6 +30,8 @@ def test_every_variable_is_documented():
         ("DEBUG", "maybe", "set 1 or 0"),
         ("DATABASE_URL", "mysql://x/y", "must look like postgresql://"),
         ("HEED_PUSH_ORIGINS", "push.example.com", "an origin looks like"),
+        ("HEED_APNS_ORIGIN", "api.push.apple.com", "an origin looks like"),
+        ("HEED_CA_FILE", "/nowhere/ca.pem", "cannot be read"),
         ("HEED_BASE_URL", "heed.example.com", "an origin looks like"),
         ("HEED_KEK", "short", "64 hexadecimal digits"),
         ("HEED_DATA", "/tmp/" + "x" * 100, "choose a shorter path"),

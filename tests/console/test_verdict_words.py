@@ -8,7 +8,10 @@ import pytest
 from django.conf import settings
 
 from console.verdict_words import GATES, REASONS, reason_words, said
-from delivery.gateways.outcomes import _NOT_ANSWERED, WEB_PUSH
+from delivery.gateways.outcomes import NOT_ANSWERED
+from delivery.gateways.outcomes_apns import APNS
+from delivery.gateways.outcomes_fcm import FCM
+from delivery.gateways.outcomes_webpush import WEB_PUSH
 
 
 def documented_reasons() -> list[str]:
@@ -35,13 +38,14 @@ def test_every_reason_of_a_gate_and_every_gate_has_words() -> None:
 
 def test_every_reason_that_delivery_writes_has_words() -> None:
     code = "\n".join(path.read_text() for path in (settings.BASE_DIR / "delivery").rglob("*.py"))
-    written = set(re.findall(r'reason = "([a-z_]+)"|reason="([a-z_]+)"|Unrenderable\("([a-z_]+)"', code))
+    said = r'reason = "([a-z_]+)"|reason="([a-z_]+)"|Unrenderable\("([a-z_]+)"'
+    written = set(re.findall(rf'{said}|Outcome\(\s*Action\.[A-Z_]+,\s*"([a-z_]+)"|_end\([^)]*"([a-z_]+)"', code))
     assert {reason for found in written for reason in found if reason} <= set(REASONS)
 
 
 def test_every_answer_of_a_push_service_has_words() -> None:
-    assert {rule.reason for rule in WEB_PUSH} <= set(REASONS)
-    assert {outcome.reason for outcome in _NOT_ANSWERED.values()} <= set(REASONS)
+    assert {rule.reason for rule in (*WEB_PUSH, *FCM, *APNS)} <= set(REASONS)
+    assert {outcome.reason for outcome in NOT_ANSWERED.values()} <= set(REASONS)
 
 
 def test_a_code_without_words_is_shown_as_it_is() -> None:

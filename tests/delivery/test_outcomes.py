@@ -6,7 +6,8 @@ from email.utils import format_datetime
 import pytest
 
 from delivery.gateways.base import Action
-from delivery.gateways.outcomes import outcome_of, retry_after
+from delivery.gateways.outcomes import retry_after
+from delivery.gateways.outcomes_webpush import outcome_of
 from delivery.http import Answer
 
 NOW = dt.datetime(2026, 11, 24, 12, tzinfo=dt.UTC)

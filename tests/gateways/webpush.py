@@ -1,32 +1,26 @@
-"""A scripted push service: truly decrypts what it gets, answers by script, and remembers every request.
-
-Runs as a process of its own (`python -m tests.gateways.webpush LOG`), so that it outlives the workers that the drills
-kill; its log is the only source of truth for duplicates. Steer it over HTTP: POST /control.
-"""
+"""A scripted push service over HTTP/1.1: truly decrypts what it gets (`python -m tests.gateways.webpush LOG`)."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
 import ssl
 import struct
-import subprocess
 import sys
 import time
-import urllib.request
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass, field
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import http_ece
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from tests.gateways.scripted import Running, Script, check_es256, decoded, parts
 
 SEED = 0x5EED
 AUTH = b"0123456789abcdef"
@@ -53,14 +47,10 @@ class Subscription:
 
 
 @dataclass
-class Service:
-    """The server's state. `script[token]` is consumed from the left; its last entry repeats; default 201."""
+class Service(Script):
+    """The server's state; where nothing is scripted it says 201."""
 
-    log: Path
-    scripts: dict[str, list[str]] = field(default_factory=dict)
     default: str = "201"
-    delay: float = 0.0
-    check: bool = True
 
     async def connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -79,22 +69,13 @@ class Service:
     async def answer(self, head: str, body: bytes, began: float, writer: asyncio.StreamWriter) -> bool:
         request, *lines = head.rstrip().split("\r\n")
         path = request.split(" ")[1]
-        if path == "/control":
-            self.__dict__.update(json.loads(body))
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            await writer.drain()
-            return True
         headers = {key.lower(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
         token = path.rpartition("/")[2]
-        script = self.scripts.get(token, [self.default])
-        step = script.pop(0) if len(script) > 1 else script[0]
-        entry: dict[str, Any] = {"token": token, "at": began, "step": step, "headers": headers, "pid": os.getpid()}
-        if self.check:
-            entry |= opened(path, headers, body)
+        step = self.step(token)
+        found = opened(path, headers, body) if self.check else {}
         if self.delay:
             await asyncio.sleep(self.delay)
-        with self.log.open("a") as file:
-            file.write(json.dumps(entry) + "\n")
+        self.remember(token=token, at=began, step=step, headers=headers, **found)
         return await play(step, writer)
 
 
@@ -110,7 +91,7 @@ def opened(path: str, headers: dict[str, str], body: bytes) -> dict[str, Any]:
         assert re.fullmatch(r"[A-Za-z0-9_-]{1,32}", headers.get("topic", "x"))
         assert headers.get("urgency", "normal") in {"very-low", "low", "normal", "high"}
         return {"payload": json.loads(text)}
-    except (AssertionError, KeyError, ValueError, http_ece.ECEException) as problem:
+    except (AssertionError, KeyError, ValueError, InvalidSignature, http_ece.ECEException) as problem:
         return {"error": f"{type(problem).__name__}: {problem}"}
 
 
@@ -119,20 +100,12 @@ def check_vapid(authorization: str, host: str) -> None:
     """RFC 8292: `vapid t=<JWT>, k=<public key>`, signed with ES256, for this origin, for at most 24 hours."""
     found = re.fullmatch(r"vapid t=([^,]+), ?k=(.+)", authorization)
     assert found, authorization
-    signed, _, signature = found[1].rpartition(".")
-    header, claims = (json.loads(decoded(part)) for part in signed.split("."))
+    header, claims, signed, signature = parts(found[1])
     assert header["alg"] == "ES256"
     assert claims["aud"].partition("://")[2] == host, claims["aud"]
     assert time.time() < claims["exp"] <= time.time() + 24 * 3600
     assert claims["sub"].startswith(("mailto:", "https:"))
-    raw = decoded(signature)
-    r, s = (int.from_bytes(half, "big") for half in (raw[:32], raw[32:]))
-    key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), decoded(found[2]))
-    key.verify(encode_dss_signature(r, s), signed.encode(), ec.ECDSA(SHA256()))
-
-
-def decoded(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    check_es256(ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), decoded(found[2])), signed, signature)
 
 
 async def play(step: str, writer: asyncio.StreamWriter) -> bool:
@@ -176,53 +149,17 @@ async def serve(log: Path, certificate: str) -> None:
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
-    server = await asyncio.start_server(service.connection, "127.0.0.1", 0, ssl=context, backlog=1024)
-    sys.stdout.write(f"{server.sockets[0].getsockname()[1]}\n")
-    sys.stdout.flush()
-    async with server:
-        await server.serve_forever()
+    await service.serve(await asyncio.start_server(service.connection, "127.0.0.1", 0, ssl=context, backlog=1024))
 
 
-class PushService:
-    """A running service, as tests see it."""
+class PushService(Running):
+    """A running push service, as tests see it."""
 
-    def __init__(self, log: Path, *, certificate: str = "") -> None:
-        self.log = log
-        self.log.touch()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.gateways.webpush", str(log), certificate],
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=Path(__file__).resolve().parents[2],
-        )
-        assert self.process.stdout is not None
-        self.port = int(self.process.stdout.readline())
-        self.origin = (
-            f"{'https' if certificate else 'http'}://{'localhost' if certificate else '127.0.0.1'}:{self.port}"
-        )
+    module = "tests.gateways.webpush"
 
     def subscribe(self, count: int, *, first: int = 0, name: str = "device") -> list[Subscription]:
         auth = urlsafe_b64encode(AUTH).rstrip(b"=").decode()
         return [Subscription(n, f"{self.origin}/push/{n}-{name}", p256dh(n), auth) for n in range(first, first + count)]
-
-    def control(self, **state: Any) -> None:
-        """Set scripts, default, delay or check."""
-        assert self.origin.startswith("http://"), "steer the plain one"
-        request = urllib.request.Request(f"{self.origin}/control", data=json.dumps(state).encode(), method="POST")
-        urllib.request.urlopen(request, timeout=5).read()
-
-    @property
-    def requests(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
-
-    def forget(self) -> None:
-        self.log.write_text("")
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdout:
-            self.process.stdout.close()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,33 @@
+"""Letters for any gateway, and a gateway as a worker makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from audiences.sealing import unseal
+from delivery.addresses import named_origins
+from delivery.credentials import PURPOSE
+from delivery.gateways import BUILDERS
+from delivery.gateways.base import Gateway, Letter
+from delivery.http import Client
+from delivery.models import Credential
+from delivery.payload import new_push_id
+
+PAYLOAD = {"v": 1, "receipt": "r.1", "title": "Hello", "body": "We have news.", "manage": "https://example.com/p/1"}
+
+
+def letter(address: str, **values: Any) -> Letter:
+    """An ordinary push to this address; `payload` adds to what it holds."""
+    payload = {"push": str(new_push_id()), **PAYLOAD, **values.pop("payload", {})}
+    return Letter(**{"address": address, "payload": payload, "ttl_seconds": 3600, **values})
+
+
+@contextmanager
+def gateway_of(credential: Credential, certificate: Path) -> Iterator[Gateway]:
+    """The credential's gateway with a client of its own, not prepared yet."""
+    client = Client(exempt=named_origins(), roots=[(certificate / "ca.pem").read_bytes()])
+    yield BUILDERS[credential.gateway](credential, unseal(credential.secret, purpose=PURPOSE), client)
+    client.close()
