@@ -76,11 +76,13 @@ class SendingRulesAdmin(ConsoleModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         return HttpResponseRedirect(reverse("console:delivery_sendingrules_change", args=[1]))
 
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> SendingRules | None:
+        """The rules, or the defaults as long as nobody has saved any."""
+        return SendingRules.current() if object_id == "1" else None
+
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if object_id == "1" and self.has_view_permission(request):
-            SendingRules.objects.get_or_create(pk=1)
         crumbs = [(self.plural, "")]
         return super().change_view(request, object_id, form_url, {"crumbs": crumbs, **(extra_context or {})})
 

@@ -6,18 +6,24 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, ClassVar
 
+from csp.decorators import csp_update
 from django.contrib.auth.views import LogoutView, redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db.models import Field, Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, reverse
+from django.urls import NoReverseMatch, URLPattern, URLResolver, include, path, reverse, reverse_lazy
 from django.views.decorators.cache import never_cache
 from django.views.generic import RedirectView
 from unfold.admin import ModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 Crumb = tuple[str, str]
+# Addresses of Django's that lead to nothing of ours: pages of packages, and of rows on a public site.
+NOT_OURS = ("app_list", "view_on_site")
+
+# Beyond the site's policy: Alpine needs eval, unfold inline styles.
+console_policy = csp_update({"script-src": ["'unsafe-eval'"], "style-src": ["'unsafe-inline'"]})
 
 
 class ConsoleSite(UnfoldAdminSite):
@@ -26,14 +32,16 @@ class ConsoleSite(UnfoldAdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """Every model under its marketer's name ("campaigns/", "settings/topics/"), no page of a package's name."""
         inherited = super().get_urls()
-        own = [url for url in inherited if isinstance(url, URLPattern) and url.name != "app_list"]
+        own = [url for url in inherited if isinstance(url, URLPattern) and url.name not in NOT_OURS]
         *own, catch_all = own
         models = [
             path(f"{getattr(admin, 'address', None) or model._meta.model_name}/", include(admin.urls))
             for model, admin in self._registry.items()
         ]
         # Django's templates and unfold's link to it; there is nothing to show there.
-        nowhere = path("apps/<str:app_label>/", RedirectView.as_view(pattern_name="console:index"), name="app_list")
+        nowhere = path(
+            "apps/<str:app_label>/", RedirectView.as_view(url=reverse_lazy("console:index")), name="app_list"
+        )
         return [*own, *self._pages(), *models, nowhere, catch_all]
 
     def _pages(self) -> list[URLPattern | URLResolver]:
@@ -45,6 +53,12 @@ class ConsoleSite(UnfoldAdminSite):
         from console import dashboard
 
         return dashboard.home(request)
+
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        return console_policy(super().admin_view(view, cacheable))
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        return console_policy(super().login)(request, extra_context)
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Our own: unfold's names packages, and keeps pickles of what it found in Redis."""
@@ -74,7 +88,7 @@ def console_page(
             request.current_app = site.name
             return view(request, *args, **kwargs)
 
-        return never_cache(wrapped)
+        return console_policy(never_cache(wrapped))
 
     return decorate(view) if view else decorate
 

@@ -138,8 +138,8 @@ def _lines(explained: Explained, depth: int = 0) -> Any:
 
 def _save(request: HttpRequest, segment: Segment) -> HttpResponse:
     draft = from_form(request.POST)
-    segment.name = request.POST.get("name", "").strip()
-    segment.description = request.POST.get("description", "").strip()[:300]
+    segment.name = request.POST.get("name", "").replace("\0", "").strip()
+    segment.description = request.POST.get("description", "").replace("\0", "").strip()[:300]
     invalid = _invalid(draft)
     wrong = "" if segment.name else "Give it a name that you will find again."
     if not wrong and Segment.objects.exclude(pk=segment.pk).filter(name__iexact=segment.name).exists():

@@ -17,12 +17,12 @@ TTL_UNITS = ("second", "minute", "hour", "day", "week")
 
 def read(data: Mapping[str, str]) -> dict[str, Any]:
     """The form's values by the model's field names. A button without title and link is none."""
-    values: dict[str, Any] = {name: data.get(name, "").strip() for name in TEXTS}
+    values: dict[str, Any] = {name: _text(data, name) for name in TEXTS}
     buttons = [
         {
             "action": f"button{n}",
-            "title": data.get(f"button{n}-title", "").strip(),
-            "url": data.get(f"button{n}-url", "").strip(),
+            "title": _text(data, f"button{n}-title"),
+            "url": _text(data, f"button{n}-url"),
         }
         for n in BUTTONS
     ]
@@ -33,6 +33,10 @@ def read(data: Mapping[str, str]) -> dict[str, Any]:
     values["urgency"] = data.get("urgency", MessageTemplate.Urgency.NORMAL)
     values["must_arrive"] = "must_arrive" in data
     return values
+
+
+def _text(data: Mapping[str, str], name: str) -> str:
+    return data.get(name, "").replace("\0", "").strip()
 
 
 def settle(template: MessageTemplate, values: Mapping[str, Any]) -> MessageTemplate:

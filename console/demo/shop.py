@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from csp.decorators import csp_update
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import path
@@ -13,7 +12,6 @@ from console.demo.assortment import CATEGORIES, PRODUCTS, SHOP_NAME
 
 
 @require_safe
-@csp_update({"worker-src": ["'self'"]})
 def shop(request: HttpRequest, key: str = "") -> HttpResponse:
     """All products, or one of them. The deeds (add, buy) are told to Heed by the page's own script."""
     facts = facts_file.read()
