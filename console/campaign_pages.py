@@ -197,7 +197,7 @@ def people(request: HttpRequest, pk: int) -> HttpResponse:
     """Who got it and who did not: the messages of its wave, by state and reason, page by page."""
     found = get_object_or_404(Campaign, pk=pk)
     wave = Wave.objects.filter(origin=found.origin).order_by("pk").first()
-    asked = {name: text for name in ("state", "reason", "arm") if (text := request.GET.get(name, "").replace("\0", ""))}
+    asked = {name: text for name in ("state", "reason", "arm") if (text := request.GET.get(name, ""))}
     rows: list[Message] = []
     if wave:
         after = request.GET.get("after", "")

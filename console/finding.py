@@ -28,7 +28,7 @@ KINDS = (
 @console_page
 def find(request: HttpRequest) -> HttpResponse:
     """The palette's list. At most four queries; nothing is kept."""
-    words = request.GET.get("s", "").replace("\0", "").strip()
+    words = request.GET.get("s", "").strip()
     if not words:
         return HttpResponse()
     found = Paginator([*_pages(request, words), *_rows(request, words)], 100)

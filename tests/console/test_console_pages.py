@@ -437,7 +437,7 @@ def test_no_page_changes_anything_without_the_forms_token(owner: User, populated
 )
 def test_an_odd_address_is_answered_not_tripped_over(console: Client, populated: dict[str, int], where: str) -> None:
     answer = console.get("/console/" + where.replace("RUNNING", str(populated["running"])))
-    assert answer.status_code in (200, 302, 404)
+    assert answer.status_code in ((400,) if "%00" in where else (200, 302, 404))
 
 
 def test_a_held_push_service_is_freed_by_hand_and_with_a_post_only(console: Client, populated: dict[str, int]) -> None:
