@@ -93,6 +93,7 @@ def _gateway() -> list[Problem]:
     credential = Credential.objects.filter(retired_at=None).order_by("pk").first()
     if credential is None:
         return [Problem("error", "", "Add a web push credential in Settings first.")]
-    if credential.paused_at:
-        return [Problem("warning", "", f"The credential “{credential}” is paused: {credential.pause_reason}")]
+    paused = credential.holds.filter(until=None).first()
+    if paused:
+        return [Problem("warning", "", f"The credential “{credential}” is paused: {paused.detail}")]
     return []

@@ -32,6 +32,7 @@ class Tick:
 
 TICKS = (
     Tick("campaigns.tasks.open_due", 1),
+    Tick("delivery.tasks.wake", 1),
     Tick("delivery.tasks.hint_due", 1),
     Tick("delivery.tasks.sweep", 5),
     Tick("campaigns.tasks.close_finished", 5),

@@ -22,7 +22,6 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
     held = list(credential.holds.order_by("origin"))
     if request.method == "POST":
         lifted = holds.resume(held)
-        Credential.objects.filter(pk=pk).update(paused_at=None, pause_reason="")
         says = (
             f"Sending goes on; {lifted} push service{'' if lifted == 1 else 's'} freed."
             if lifted

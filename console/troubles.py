@@ -50,21 +50,18 @@ def troubles(*, now: dt.datetime) -> list[Trouble]:
 
 def _credentials() -> Iterator[Trouble]:
     address = reverse("console:delivery_credential_changelist")
-    credentials = list(Credential.objects.filter(retired_at=None).order_by("pk"))
-    if not credentials:
+    if not Credential.objects.filter(retired_at=None).exists():
         yield Trouble("bad", "There is no push credential, so nothing can be sent.", address, "Make one")
-    for credential in credentials:
-        if credential.paused_at:
-            why = f": {credential.pause_reason}" if credential.pause_reason else "."
-            yield Trouble("bad", f"The push credential “{credential.name}” is paused{why}", address, "Look at it")
 
 
 def _holds(now: dt.datetime) -> Iterator[Trouble]:
-    for hold in Hold.objects.filter(Q(until=None) | Q(until__gt=now)).select_related("credential").order_by("pk"):
+    held = Hold.objects.filter(Q(until=None) | Q(until__gt=now), credential__retired_at=None)
+    for hold in held.select_related("credential").order_by("pk"):
         why = hold.detail or hold.reason.replace("_", " ")
         if hold.until is None:
             address = reverse("console:credential_resume", args=[hold.credential_id])
-            yield Trouble("bad", f"Nothing goes to {hold.origin} until someone resumes it: {why}", address, "Resume")
+            where = f"to {hold.origin}" if hold.origin else f"with the push credential “{hold.credential}”"
+            yield Trouble("bad", f"Nothing goes {where} until someone resumes it: {why}", address, "Resume")
         else:
             yield Trouble("warn", f"{hold.origin} asked us to wait until {hold.until:%H:%M} UTC: {why}")
 

@@ -100,7 +100,6 @@ REASONS = {
     "invalid_keys": "The device's keys are not valid",
     "credential_missing": "There is no push credential",
     "credential_paused": "The push credential is paused",
-    "origin_held": "The push service is left alone for a while",
     "mass_drop": "The push service calls nearly every device dead, which is not believed before somebody has looked",
     "attempts_exhausted": "Five attempts failed",
     "expired_in_retry": "Its time was over before it could be tried again",
@@ -211,7 +210,12 @@ def _control(values: Mapping[str, Any]) -> str:
     return f"{values['percent']:g} % of the audience are, drawn by lot"
 
 
+def _running(values: Mapping[str, Any]) -> str:
+    return str(values["origin"] or "the whole credential")
+
+
 SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "running": _running,
     "frequency_cap": _cap,
     "quiet_hours": _quiet,
     "device": _device,

@@ -17,13 +17,13 @@ from typing import Any
 from django.conf import settings
 
 from delivery import doubts, holds, intent, outbox, pacing, recording
-from delivery.attempts import HELD_SECONDS, weigh
+from delivery.attempts import weigh
 from delivery.checkpoints import checkpoint
 from delivery.content import Rendered, Rendering, Unrenderable, source_named
 from delivery.gates.facts import DeviceFacts, Facts
 from delivery.gates.fetch import Fetcher
 from delivery.gates.judge import AFTER_CONTENT, judge
-from delivery.gates.verdict import Effect, Verdict
+from delivery.gates.verdict import Verdict
 from delivery.gateways.base import Letter
 from delivery.learning import learn, learn_of_devices
 from delivery.losses import guard
@@ -32,6 +32,7 @@ from delivery.parcel import Parcel, Sending, Wait
 from delivery.payload import new_push_id, payload
 from delivery.recording import NotSent
 from delivery.sender import Sender
+from delivery.waiting import choose
 
 ROUNDS = 6
 
@@ -73,6 +74,7 @@ class _Batch:
         self.holds: dict[holds.Place, Hold] = {}
         self.pacer = pacing.Pacer(claim.wave, sender.routes)
         self.begun = 0
+        self.stopped: set[holds.Place] = set()
 
     @property
     def now(self) -> dt.datetime:
@@ -90,6 +92,7 @@ class _Batch:
     def _round(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Judge and send once. Returns the rows whose profile moved meanwhile, or whose sibling went first."""
         self.holds = holds.in_force(now=self.now)
+        self.stopped = set()
         facts = Fetcher(self.wave, self.sender.routes).fetch(rows, now=self.now)
         first, later = _one_a_profile(facts)
         parcels, ended = self._judged(first)
@@ -103,10 +106,29 @@ class _Batch:
                 outbox.release(self.wave, [row["id"] for row in rows], owner=self.sender.owner)
                 self.pacer.give_back()
                 return []
-            again |= self._send(batch)
+            batch = self._without_held(batch)
+            if batch:
+                again |= self._send(batch)
             self._keep(parcels)
         self.pacer.give_back()
         return [row for row in rows if row["id"] in again]
+
+    def _without_held(self, batch: list[Parcel]) -> list[Parcel]:
+        """What this batch's earlier answers put on hold is not posted any more: it goes back, to wait for the hold."""
+        if not self.stopped:
+            return batch
+        left: list[Parcel] = []
+        back: list[int] = []
+        for parcel in batch:
+            held = [one for one in parcel.sendings if self.sender.place(one) in self.stopped]
+            if held and len(held) == len(parcel.sendings):
+                back.append(parcel.facts.message_id)
+                continue
+            if held:
+                parcel.put_off(held, self.now, "retrying")
+            left.append(parcel)
+        outbox.release(self.wave, back, owner=self.sender.owner)
+        return left
 
     def _judged(self, facts: Sequence[Facts]) -> tuple[list[Parcel], list[NotSent]]:
         ended: list[NotSent] = []
@@ -117,13 +139,12 @@ class _Batch:
             if not verdicts[-1].allowed:
                 ended.append(NotSent(one, verdicts))
                 continue
-            chosen, waits = self._devices(one)
-            if not chosen and waits:
-                frees_at, reason = waits
-                verdicts.append(Verdict.no("running", reason, effect=Effect.DEFER, frees_at=frees_at))
-                ended.append(NotSent(one, verdicts))
+            devices = choose(one, held=self.holds, sender=self.sender, now=now)
+            if devices.no:
+                verdicts.append(devices.no)
+                ended.append(NotSent(one, verdicts, devices.held_by, devices.due_at))
             else:
-                passed.append((one, verdicts, chosen, waits))
+                passed.append((one, verdicts, devices.chosen, devices.waits))
         rendered = source_named(self.wave.content_source).render(
             self.wave,
             [
@@ -148,41 +169,6 @@ class _Batch:
                 parcels.append(self._parcel(one, verdicts, chosen, content, waits))
         going, waiting = self.pacer.admit(parcels, now=now)
         return going, ended + waiting
-
-    def _devices(self, facts: Facts) -> tuple[list[DeviceFacts], Wait | None]:
-        """The devices to push to now, and what the others wait for: their push service is held, or a retry is due.
-
-        Who can be told on one device does not wait for another whose push service is held until someone resumes it.
-        """
-        chosen: list[DeviceFacts] = []
-        waits: list[Wait] = []
-        stuck: list[Wait] = []
-        for device in facts.devices:
-            earlier = facts.earlier.get(device.id)
-            if device.why_not_live or (
-                earlier and (earlier.state != "retry" or earlier.message_id != facts.message_id)
-            ):
-                continue
-            if earlier and earlier.due_at and earlier.due_at > self.now:
-                waits.append((earlier.due_at, "retrying"))
-                continue
-            hold = self._hold_of(device)
-            if hold:
-                if hold.until:
-                    waits.append((hold.until, hold.reason))
-                else:
-                    stuck.append((self.now + dt.timedelta(seconds=HELD_SECONDS), hold.reason))
-                continue
-            chosen.append(device)
-        return chosen, min(waits or ([] if chosen else stuck), default=None)
-
-    def _hold_of(self, device: DeviceFacts) -> Hold | None:
-        assert device.credential_id is not None
-        if self.sender.routes.by_id[device.credential_id].paused_at:
-            return Hold(reason="credential_paused")
-        if not self.holds:
-            return None
-        return self.holds.get((device.credential_id, self.sender.gateway(device.credential_id).origin(device.address)))
 
     def _parcel(
         self,
@@ -249,10 +235,10 @@ class _Batch:
         doubts.settle(self.sender, self.wave, sendings, now=self.now)
         guard(self.sender, self.wave, sendings, now=self.now)
         learn_of_devices(sendings, posted_at=posted_at, now=self.now)
+        self.stopped |= learn(self.sender, self.wave, sendings, now=self.now)
         for one in sendings:
             weigh(one, self.wave, now=self.now)
         recording.outcomes(self.wave, committed.pushing, owner=self.sender.owner)
-        learn(self.sender, self.wave, sendings, now=self.now)
         # Not ours any more, or the verdict ran out: what is still ours goes back and is judged anew.
         outbox.release(self.wave, [p.facts.message_id for p in committed.lost], owner=self.sender.owner)
         return {parcel.facts.message_id for parcel in committed.moved}

@@ -1,4 +1,8 @@
-"""Origins that are left alone: because they asked to, because they fail, or because they refuse our configuration."""
+"""Origins that are left alone: because they asked to, because they fail, or because they refuse our configuration.
+
+A hold ends at `until`, or (None) when somebody resumes it. A broken origin's is different: at `until` one single push of
+all workers may try it, and moves `until` on by doing so; only an answer ends the hold.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,19 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from django.conf import settings
 from django.db import connection
 from django.db.models import Q
 
 from delivery.gateways.base import Action, Outcome
-from delivery.models import Hold, Loss, Wave
+from delivery.models import Credential, Hold, Loss, Wave
 
 Place = tuple[int, str]
 """A credential's id and an origin: what is held, paused or broken together."""
+EVERYWHERE = ""
+"""The origin that stands for all of a credential's."""
 
+BROKEN, PAUSED = "gateway_trouble", "credential_paused"
 PAUSE_AFTER = 5
 PAUSE_SHARE = 0.01
 PAUSE_SHARE_LEAST = 500
@@ -26,6 +34,7 @@ BREAK_SECONDS = 30.0
 DOUBT_WINDOW = 500
 DOUBT_SHARE = 0.05
 DOUBT_LEAST = 5
+_NO_ANSWER = (Action.RETRY, Action.UNKNOWN, Action.NOT_BEGUN, Action.HOLD, Action.PAUSE)
 
 
 @dataclass(slots=True)
@@ -43,6 +52,7 @@ class Watch:
 
     def __init__(self) -> None:
         self._origins: dict[Place, _Origin] = {}
+        self._trying: set[Place] = set()
 
     def see(self, place: Place, outcome: Outcome) -> tuple[str, float | None] | None:
         """Take one outcome in. (reason, seconds) where the place must now be held; None seconds: until resumed."""
@@ -73,7 +83,7 @@ class Watch:
             or (len(seen.recent) == BREAK_WINDOW and sum(seen.recent) >= BREAK_SHARE * BREAK_WINDOW)
         ):
             self._origins[place] = _Origin()
-            return "gateway_trouble", BREAK_SECONDS
+            return BROKEN, BREAK_SECONDS
         return None
 
     def count_doubts(self, place: Place, count: int) -> None:
@@ -87,6 +97,20 @@ class Watch:
         doubted, answered = sum(seen), len(seen) + accepted
         return doubted == answered or (doubted >= DOUBT_LEAST and doubted > DOUBT_SHARE * answered)
 
+    def tries(self, place: Place) -> None:
+        """A push of this worker's is the one that tries a broken origin."""
+        self._trying.add(place)
+
+    def recovered(self, place: Place, outcome: Outcome) -> bool:
+        """Whether this was the push that tried a broken origin, and it was answered."""
+        if place not in self._trying:
+            return False
+        self._trying.discard(place)
+        if outcome.action in _NO_ANSWER:
+            return False
+        self._origins.pop(place, None)
+        return True
+
 
 def hold(place: Place, *, reason: str, seconds: float | None, detail: str, now: dt.datetime) -> None:
     """Leave a place alone, for `seconds` or (None) until someone resumes it. A longer hold is never shortened."""
@@ -94,21 +118,44 @@ def hold(place: Place, *, reason: str, seconds: float | None, detail: str, now: 
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            INSERT INTO delivery_hold (credential_id, origin, until, reason, detail, since)
+            INSERT INTO delivery_hold AS h (credential_id, origin, until, reason, detail, since)
             VALUES (%s, %s, %s, %s, %s, %s)
             ON CONFLICT (credential_id, origin) DO UPDATE
-                SET until = excluded.until, reason = excluded.reason, detail = excluded.detail, since = excluded.since
-                WHERE delivery_hold.until IS NOT NULL
-                  AND (excluded.until IS NULL OR excluded.until > delivery_hold.until)
+                SET until = excluded.until, reason = excluded.reason, detail = excluded.detail,
+                    since = CASE h.reason WHEN excluded.reason THEN h.since ELSE excluded.since END
+                WHERE h.until IS NOT NULL AND (excluded.until IS NULL OR excluded.until > h.until)
             """,
             [*place, until, reason, detail[:1000], now],
         )
 
 
+def pause(credential: Credential, *, because: str, now: dt.datetime) -> None:
+    """Nothing goes out with this credential until somebody resumes it."""
+    hold((credential.pk, EVERYWHERE), reason=PAUSED, seconds=None, detail=because, now=now)
+
+
 def in_force(*, now: dt.datetime) -> dict[Place, Hold]:
     """What is left alone now. One query."""
-    current = Q(until=None) | Q(until__gt=now)
+    current = Q(until=None) | Q(until__gt=now) | Q(reason=BROKEN)
     return {(hold.credential_id, hold.origin): hold for hold in Hold.objects.filter(current)}
+
+
+def may_try(hold: Hold, *, is_fresh: bool, now: dt.datetime) -> bool:
+    """Whether one push of the caller's may go to this broken origin: of all workers who ask, one may, each 30 s.
+
+    Attempts are numbered and few: a push that has had one tries only where no fresh one did for another 30 s.
+    """
+    later = dt.timedelta(seconds=BREAK_SECONDS * settings.HEED_TIME_SCALE)
+    if hold.reason != BROKEN or hold.until is None or now < hold.until + (later * 0 if is_fresh else later):
+        return False
+    won = Hold.objects.filter(pk=hold.pk, reason=BROKEN, until=hold.until).update(until=now + later)
+    hold.until = now + later
+    return won == 1
+
+
+def end_trouble(place: Place) -> None:
+    """A broken origin answers again: everything may go there."""
+    Hold.objects.filter(credential_id=place[0], origin=place[1], reason=BROKEN).delete()
 
 
 def resume(holds: Iterable[Hold]) -> int:

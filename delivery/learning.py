@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from audiences import feedback
 from audiences.feedback import Spoken
 from delivery import holds
-from delivery.attempts import GIVEN_UP
 from delivery.doubts import TOKEN_DOUBTED
 from delivery.gateways.base import Action
+from delivery.holds import Place
 from delivery.models import Wave
 from delivery.parcel import Sending
 from delivery.sender import Sender
@@ -54,17 +54,21 @@ def learn_of_devices(sendings: Sequence[Sending], *, posted_at: dt.datetime, now
             one.outcome = replace(one.outcome, action=Action.DELAY, reason="address_renewed")
 
 
-def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.datetime) -> None:
-    """Hold origins that ask for it or fail, pause a wave that is wrong."""
+def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.datetime) -> set[Place]:
+    """Hold origins that ask for it or fail, free one that answers again, pause a wave that is wrong. Returns what is
+    held from now on."""
+    held: set[Place] = set()
     wrong = 0
     for one in sendings:
         outcome = one.outcome
         assert outcome is not None
-        if outcome.action == Action.FIX and outcome.reason not in (*GIVEN_UP, TOKEN_DOUBTED):
+        if outcome.action == Action.FIX and outcome.reason != TOKEN_DOUBTED:
             wrong += 1
         place = sender.place(one)
         if outcome.action == Action.SENT:
             sender.accepted[place] += 1
+        if sender.watch.recovered(place, outcome):
+            holds.end_trouble(place)
         verdict = sender.watch.see(place, outcome)
         if verdict:
             reason, seconds = verdict
@@ -75,8 +79,10 @@ def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.da
                 detail=f"{outcome.status} {outcome.detail}".strip(),
                 now=now,
             )
+            held.add(place)
     if wrong:
         count_fixes(wave, wrong)
+    return held
 
 
 def count_fixes(wave: Wave, wrong: int) -> None:

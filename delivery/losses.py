@@ -55,7 +55,7 @@ def _count(place: Place, *, dead: int, accepted: int, now: dt.datetime) -> int:
             ON CONFLICT (credential_id, origin) DO UPDATE SET
                 count = CASE WHEN l.believed_until > %(now)s THEN 0 ELSE greatest(l.count - %(accepted)s, 0) + %(dead)s
                         END,
-                since = CASE WHEN l.count > %(accepted)s THEN l.since ELSE %(now)s END
+                since = CASE WHEN l.count > %(accepted)s THEN least(l.since, %(now)s) ELSE %(now)s END
             RETURNING count
             """,
             {"credential": place[0], "origin": place[1], "dead": dead, "accepted": accepted, "now": now},

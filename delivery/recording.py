@@ -19,10 +19,13 @@ LEAST_DEFER = dt.timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """A message that a gate said no to; the last verdict is the one that decided."""
+    """A message that a gate said no to; the last verdict is the one that decided. `held_by` and `due_at`: where it
+    waits for a hold, which one, and when it is looked at if nobody wakes it before."""
 
     facts: Facts
     verdicts: list[Verdict]
+    held_by: int | None = None
+    due_at: dt.datetime | None = None
 
     def result(self) -> tuple[str, str]:
         """(state, reason) of the message now. What reached one device is not called held back on the next."""
@@ -49,10 +52,13 @@ def not_sent(wave: Wave, decided: Sequence[NotSent], *, owner: str, now: dt.date
             joined(records(one.verdicts) for one in decided),
             plain(
                 [
-                    max(verdict.frees_at or now, now + LEAST_DEFER) if verdict.effect == Effect.DEFER else None
-                    for verdict in last
+                    max(one.due_at or verdict.frees_at or now, now + LEAST_DEFER)
+                    if verdict.effect == Effect.DEFER
+                    else None
+                    for one, verdict in zip(decided, last, strict=True)
                 ]
             ),
+            plain([one.held_by for one in decided]),
             wave.wave_on,
             owner,
         ],
@@ -61,12 +67,12 @@ def not_sent(wave: Wave, decided: Sequence[NotSent], *, owner: str, now: dt.date
 
 _NOT_SENT = """
 UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), verdicts = r.verdicts::jsonb,
-       due_at = coalesce(r.due_at, m.due_at), owner = '', lease_until = NULL,
+       due_at = coalesce(r.due_at, m.due_at), held_by = r.held_by, owner = '', lease_until = NULL,
        decided_at = CASE WHEN r.state = 'held_out' THEN now() ELSE m.decided_at END,
        finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
 FROM unnest(%s::bigint[], %s::int[], string_to_array(%s::text, E'\\x1f'), string_to_array(%s::text, E'\\x1f'),
-            string_to_array(%s::text, E'\\x1f'), %s::timestamptz[])
-     AS r(id, fence, state, reason, verdicts, due_at)
+            string_to_array(%s::text, E'\\x1f'), %s::timestamptz[], %s::bigint[])
+     AS r(id, fence, state, reason, verdicts, due_at, held_by)
 WHERE m.id = r.id AND m.wave_on = %s AND m.state = 'claimed' AND m.owner = %s AND m.fence = r.fence
 """
 

@@ -12,7 +12,7 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
-from delivery import outbox, receipts, submission, sweeper
+from delivery import outbox, receipts, submission, sweeper, waiting
 from delivery.dispatch import LostSupervisor, drain_batch
 from delivery.sender import NoCredential, Sender, build_sender
 
@@ -98,3 +98,8 @@ def close_days() -> None:
 def forget_receipts() -> None:
     """The log of receipts that is old; what each push knows of itself stays."""
     receipts.drop_old(now=timezone.now())
+
+
+def wake() -> None:
+    """What waited for a push service that is free again."""
+    waiting.wake(now=timezone.now())

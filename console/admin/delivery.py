@@ -9,6 +9,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -192,7 +193,10 @@ class CredentialAdmin(ConsoleModelAdmin):
     def state(self, credential: Credential) -> str:
         if credential.retired_at:
             return "retired"
-        return "paused" if credential.paused_at else "in use"
+        return "paused" if any(hold.until is None for hold in credential.holds.all()) else "in use"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
+        return super().get_queryset(request).prefetch_related("holds")
 
     def get_fields(self, request: HttpRequest, obj: Credential | None = None) -> tuple[str, ...]:
         if obj is None:

@@ -44,8 +44,6 @@ class Credential(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     retired_at = models.DateTimeField(null=True, blank=True)
-    paused_at = models.DateTimeField(null=True, blank=True)
-    pause_reason = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
         constraints = [
@@ -57,10 +55,13 @@ class Credential(models.Model):
 
 
 class Hold(models.Model):
-    """An origin that is left alone for a while (`until`), or until someone resumes it (`until` None)."""
+    """An origin, or (where it is empty) a whole credential, that is left alone for a while (`until`), or until someone
+    resumes it (`until` None). See holds.py."""
 
     credential = models.ForeignKey(Credential, on_delete=models.CASCADE, related_name="holds")
-    origin = models.CharField(max_length=255, help_text="The push service, such as https://fcm.googleapis.com")
+    origin = models.CharField(
+        max_length=255, blank=True, help_text="The push service, such as https://fcm.googleapis.com; empty: all."
+    )
     until = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=40)
     detail = models.TextField(blank=True, default="")

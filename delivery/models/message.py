@@ -49,6 +49,7 @@ class Message(models.Model):
     expires_at = models.DateTimeField(null=True, help_text="Its own end, where that comes before its wave's.")
     planned_at = models.DateTimeField()
     planned_epoch = models.BigIntegerField(help_text="The standing's epoch when this was planned: the ledger position.")
+    held_by = models.BigIntegerField(null=True, help_text="The hold that it waits for, while that is in force.")
     owner = models.CharField(max_length=40, default="", db_default="")
     lease_until = models.DateTimeField(null=True)
     fence = models.IntegerField(default=0, db_default=0)
@@ -69,6 +70,11 @@ class Message(models.Model):
                 fields=["lease_until"],
                 name="message_leased",
                 condition=models.Q(state__in=["claimed", "pushing"]),
+            ),
+            models.Index(
+                fields=["held_by"],
+                name="message_held",
+                condition=models.Q(state="queued", held_by__isnull=False),
             ),
             models.Index(fields=["profile", "planned_at"], name="message_of_profile"),
             models.Index(

@@ -114,7 +114,8 @@ def seed(words: list[str]) -> dict[str, int]:
     make.wave(origin=paused.origin, state="paused", state_reason=say(), wave_on=now.date())
     finished = make.campaign(name=say(), topic=topic, state=Campaign.State.FINISHED, scheduled_at=now, finished_at=now)
     make.wave(origin=finished.origin, state="finished", wave_on=now.date())
-    credential = make.credential(name=say(), subject="mailto:push@shop.example.net", pause_reason=say(), paused_at=now)
+    credential = make.credential(name=say(), subject="mailto:push@shop.example.net")
+    Hold.objects.create(credential=credential, origin="", reason="credential_paused", detail=say(), since=now)
     Hold.objects.create(
         credential=credential, origin="https://push.example.net", reason=say(40), detail=say(), since=now
     )

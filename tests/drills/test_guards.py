@@ -1,16 +1,20 @@
 """Push services that go wrong as a whole: what real workers and the clock make of it."""
 
 import datetime as dt
+import time
 
 import pytest
+from django.db.models import Avg
 
 from audiences.models import Device
 from delivery import holds, losses
+from delivery.holds import BROKEN
 from delivery.models import Hold, Loss, Message, Wave
 from delivery.restore import restore, set_aside
 from tests.delivery.sending import accepted_twice, planned, reachable, states
 from tests.drills.processes import wait_for
 from tests.drills.test_crashes import is_over
+from tests.gateways.webpush import PushService
 
 pytestmark = pytest.mark.slow
 
@@ -38,3 +42,36 @@ def test_a_service_that_calls_everybody_gone_costs_nobody(processes, push_servic
     wait_for(lambda: is_over(wave), seconds=60)
     assert states(wave) == {"sent": count}
     assert accepted_twice(push_service) == []
+
+
+def test_a_storm_of_errors_costs_few_attempts_and_no_other_push_service(
+    processes, push_service, start_at, tmp_path, settings
+):
+    """D7: one push service fails wholly, then by half, then recovers; another one is asked all the while."""
+    other = PushService(tmp_path / "other.log")
+    settings.HEED_PUSH_ORIGINS = (push_service.origin, other.origin)
+    processes.environment["HEED_PUSH_ORIGINS"] = ",".join(settings.HEED_PUSH_ORIGINS)
+    try:
+        push_service.control(default="500")
+        stormy = planned(reachable(push_service, 3000), now=start_at)
+        calm = planned(reachable(other, 2000, first=3000), now=start_at)
+        processes.clock()
+        for _ in range(2):
+            processes.worker()
+        wait_for(lambda: Hold.objects.filter(reason=BROKEN).exists())
+        wait_for(lambda: is_over(calm), seconds=60)
+        assert states(calm) == {"sent": 2000}
+        time.sleep(5)
+        tried = len(push_service.requests)
+        assert tried < 400, "whole batches are not thrown at it"
+        assert Message.objects.filter(wave=stormy).aggregate(n=Avg("fence"))["n"] < 4, "they are left alone meanwhile"
+        push_service.control(default="201|500")
+        time.sleep(8)
+        push_service.control(default="201")
+        wait_for(lambda: is_over(stormy), seconds=100)
+    finally:
+        other.stop()
+    assert states(stormy) == {"sent": 3000}
+    assert len(push_service.requests) <= 1.5 * 3000
+    assert accepted_twice(push_service) == []
+    assert not Hold.objects.exists()

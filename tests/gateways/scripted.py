@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
 import re
 import subprocess
 import sys
@@ -35,7 +36,8 @@ class Script:
 
     def step(self, token: str) -> str:
         script = self.scripts.get(token, [self.default])
-        return script.pop(0) if len(script) > 1 else script[0]
+        # "201|500" is one of the two, by chance.
+        return random.choice((script.pop(0) if len(script) > 1 else script[0]).split("|"))
 
     def remember(self, **entry: Any) -> None:
         with self.log.open("a") as file:
