@@ -6,6 +6,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Callable, Collection, Sequence
+from functools import lru_cache
 
 from django.conf import settings
 
@@ -50,6 +51,7 @@ class UnsafeAddress(ValueError):
     """The address may not be contacted; the message says why."""
 
 
+@lru_cache(maxsize=1024)
 def origin_of(url: str) -> str:
     """`scheme://host[:port]` of a URL that has the strict form, or UnsafeAddress."""
     found = _URL.fullmatch(url) if len(url) <= LONGEST_URL else None

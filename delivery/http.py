@@ -8,7 +8,7 @@ within the same deadline. HTTP/2 where the server offers it, else HTTP/1.1; deli
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from delivery.addresses import Resolver, resolve
 from delivery.wire.batch import Batch
@@ -65,9 +65,18 @@ class Client:
         """One request."""
         return self.post_each([lambda: request], deadline=deadline, public=public, largest=largest)[0]
 
-    def get(self, url: str, *, deadline: float = DEADLINE, public: bool = False, largest: int = LARGEST_BODY) -> Answer:
+    def get(
+        self,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        deadline: float = DEADLINE,
+        public: bool = False,
+        largest: int = LARGEST_BODY,
+    ) -> Answer:
         """Read a page. A redirect is an answer like any other: it is not followed."""
-        return self.post(Post(url, {}, b"", method="GET"), deadline=deadline, public=public, largest=largest)
+        request = Post(url, headers or {}, b"", method="GET")
+        return self.post(request, deadline=deadline, public=public, largest=largest)
 
     def close(self) -> None:
         """Say goodbye on every connection. The client can be used again."""

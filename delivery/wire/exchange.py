@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 LARGEST_HEAD = 32 * 1024
 
@@ -15,8 +16,7 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 Proved = Literal["answered", "never_sent", "not_begun", "unknown", "unsafe"]
 
 
-@dataclass(frozen=True, slots=True)
-class Post:
+class Post(msgspec.Struct, frozen=True):
     """One request, a POST unless `method` says otherwise. `url` is the receiver's; headers are ours.
 
     `http2_only`: nothing is sent to a server that does not speak HTTP/2.
@@ -29,8 +29,7 @@ class Post:
     method: str = "POST"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What is known of one request afterwards.
 
     answered: status, headers (names in lower case) and the body up to its limit, less where it broke off.
@@ -40,7 +39,7 @@ class Answer:
 
     proved: Proved
     status: int = 0
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     body: bytes = b""
     detail: str = ""
 

@@ -12,7 +12,7 @@ import time
 from delivery.wire import frames
 from delivery.wire.connection import Connection, Malformed
 from delivery.wire.exchange import LARGEST_HEAD, Exchange
-from delivery.wire.fields import NO_TABLE, MalformedFields, decode, field, text
+from delivery.wire.fields import NO_TABLE, Decoder, MalformedFields, field, text
 from delivery.wire.frames import HEAD
 from delivery.wire.line import Line
 
@@ -50,13 +50,14 @@ class Http2(Connection):
         self._heard_settings = False
         self._pinged = False
         self._held = b""
+        self._decoder = Decoder()
         self._block = b""
         self._block_of = self._block_flags = 0
         self._received: dict[int, int] = {}
-        self._common = text(authority)
+        self._common = b"\x01" + text(authority) + b"\x04"  # :authority, and :path, whose value follows
         self.out += [
             frames.PREFACE,
-            frames.settings({frames.HEADER_TABLE_SIZE: 0, frames.ENABLE_PUSH: 0}),
+            frames.settings({frames.ENABLE_PUSH: 0, frames.MAX_HEADER_LIST_SIZE: LARGEST_HEAD}),
         ]
 
     @property
@@ -95,9 +96,7 @@ class Http2(Connection):
             [
                 NO_TABLE if self._next == 1 else b"",
                 _GET if post.method == "GET" else _POST,
-                b"\x01",
                 self._common,
-                b"\x04",
                 text(exchange.path),
                 _HEED,
                 b"" if post.method == "GET" else field("content-length", str(len(body))),
@@ -181,13 +180,13 @@ class Http2(Connection):
 
     def _on_block(self, stream: int, flags: int, block: bytes) -> None:
         exchange = self._stream(stream)
+        try:
+            found = self._decoder.decode(block)
+        except MalformedFields as fault:
+            raise Malformed(str(fault)) from None
         if exchange is None:
             return
         if not exchange.status:
-            try:
-                found = decode(block)
-            except MalformedFields as fault:
-                raise Malformed(str(fault)) from None
             if not found or found[0][0] != ":status" or not found[0][1].isdigit() or len(found[0][1]) != 3:
                 raise Malformed("there is no status")
             status = int(found[0][1])

@@ -81,8 +81,8 @@ class Pool:
     def take(self, origin: str) -> Connection | None:
         """The kept connection that was used last and still lives, if there is one; it is the caller's until given back."""
         while True:
+            self._leave_parent()
             with self._lock:
-                self._leave_parent()
                 kept = self._kept.get(origin)
                 if not kept:
                     return None
@@ -93,8 +93,8 @@ class Pool:
 
     def give_back(self, origin: str, connection: Connection) -> None:
         now = connection.idle_since = time.monotonic()
+        self._leave_parent()
         with self._lock:
-            self._leave_parent()
             self._kept.setdefault(origin, []).append(connection)
             if now > self._sweep_at:
                 self._sweep(now)
@@ -114,17 +114,18 @@ class Pool:
         self._kept = {origin: kept for origin, kept in self._kept.items() if kept}
 
     def close(self) -> None:
+        self._leave_parent()
         with self._lock:
-            self._leave_parent()
             kept, self._kept = self._kept, {}
         for connections in kept.values():
             for connection in connections:
                 connection.close()
 
     def _leave_parent(self) -> None:
-        """After a fork: the parent's connections are closed here without a word."""
+        """After a fork: the parent's connections are closed here without a word, and its lock may never be let go."""
         if self._pid != os.getpid():
             self._pid = os.getpid()
+            self._lock = threading.Lock()
             for connections in self._kept.values():
                 for connection in connections:
                     connection.close(ours=False)

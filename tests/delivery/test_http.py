@@ -343,3 +343,78 @@ def test_nothing_begins_after_the_lease(listen):
     client.close()
     assert [a.proved for a in answers] == ["not_begun"] * 3
     assert server.bytes == 0
+
+
+def one_each(server, connection):
+    server.read(connection)
+    connection.send(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+    connection.close()
+
+
+def close_said(server, connection):
+    server.read(connection)
+    connection.send(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    server.read(connection)
+
+
+@pytest.mark.parametrize("behave", [one_each, close_said])
+def test_a_kept_connection_that_the_server_had_closed_is_replaced(listen, behave):
+    server = listen(behave)
+    client = Client(exempt=[server.url])
+    for _ in range(3):
+        assert client.post(Post(server.url + "/x", {}, b"body")).status == 201
+        time.sleep(0.05)
+    client.close()
+    assert server.connections == 3
+
+
+def test_a_body_that_the_server_never_takes_is_unknown_by_the_deadline(listen):
+    server = listen(lambda server, connection: time.sleep(2))
+    client = Client(exempt=[server.url])
+    answer = client.post(Post(server.url + "/x", {}, bytes(30_000_000)), deadline=0.5)
+    client.close()
+    assert answer.proved == "unknown"
+
+
+@pytest.mark.parametrize("name", ["Topic", "Bad\r\nName", ""])
+def test_a_header_that_would_break_out_of_its_line_is_not_sent_and_holds_nothing_up(listen, name):
+    server = listen(ok)
+    client = Client(exempt=[server.url])
+    posts = [Post(server.url + "/x", headers, b"body") for headers in ({name: "a\r\nEvil: 1"}, {"Topic": "a"})]
+    answers = client.post_each([lambda post=post: post for post in posts])
+    client.close()
+    assert [answer.proved for answer in answers] == ["unsafe", "answered"]
+
+
+def page(server, connection):
+    while server.read(connection):
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n" + bytes(3_000_000))
+
+
+def test_a_page_is_read_up_to_the_limit_that_is_asked_for(listen):
+    server = listen(page)
+    client = Client(exempt=[server.url])
+    sizes = [len(client.get(server.url + "/x", largest=size).body) for size in (10, 1 << 20)]
+    client.close()
+    assert sizes == [10, 1 << 20]
+
+
+def test_only_push_services_are_contacted_unless_any_public_host_is_asked_for():
+    client = Client(resolver=lambda host, port: ["10.0.0.1"])
+    page = "https://shop.example/page"
+    assert "not a push service" in client.get(page).detail
+    assert "10.0.0.1 is not a public address" in client.get(page, public=True).detail
+    for url in ("http://shop.example/page", "https://shop.example:8443/page", "https://10.0.0.1/page", "ftp://x/y"):
+        assert client.get(url, public=True).proved == "unsafe", url
+    client.close()
+
+
+def test_a_batch_to_several_origins_takes_as_long_as_its_slowest_and_tells_them_apart(listen):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        nobody = f"http://127.0.0.1:{free.getsockname()[1]}"
+    servers = [listen(behave) for behave in (ok, silence, reset_after)]
+    urls = [server.url for server in servers] + [nobody]
+    client = Client(exempt=urls)
+    answers = client.post_each([lambda url=url: Post(url + "/x", {}, b"body") for url in urls * 3], deadline=1)
+    client.close()
+    assert [answer.proved for answer in answers] == ["answered", "unknown", "unknown", "never_sent"] * 3

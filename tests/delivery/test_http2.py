@@ -641,3 +641,62 @@ def test_goodbye_is_said_when_the_client_closes(serve, client_of):
     client.close()
     assert left.wait(5)
     assert "ConnectionTerminated" in said
+
+
+def test_a_connection_that_was_idle_for_long_answers_a_ping_before_it_is_trusted(serve, client_of, monkeypatch):
+    monkeypatch.setattr("delivery.wire.http2.IDLE_BEFORE_PING", 0)
+    pings = []
+
+    def listen(peer):
+        peer.greet()
+        while True:
+            pings.extend(event for event in peer.read() if type(event).__name__ == "PingReceived")
+            for request in [one for one in peer.open.values() if one.is_whole]:
+                peer.answer(request)
+
+    server = serve(listen)
+    client = client_of(server)
+    for _ in range(3):
+        assert proofs(client.post_each(makers(server, 3))) == ["answered"] * 3
+    assert (len(pings), server.connections) == (2, 1)
+
+
+def test_a_connection_that_died_without_a_sign_costs_nothing(serve, client_of, monkeypatch):
+    monkeypatch.setattr("delivery.wire.http2.IDLE_BEFORE_PING", 0)
+    monkeypatch.setattr("delivery.wire.lane.PATIENCE", 0.2)
+
+    def dies(peer):
+        peer.greet()
+        peer.answer(peer.wait(1)[0])
+        if peer.number == 0:
+            time.sleep(3)
+        peer.answer_all()
+
+    server = serve(dies)
+    client = client_of(server)
+    for _ in range(2):
+        assert proofs(client.post_each(makers(server, 1))) == ["answered"]
+    assert (len(server.requests), server.connections) == (2, 2)
+
+
+def test_connections_are_renewed_by_age(serve, client_of, monkeypatch):
+    server = serve(lambda peer: (peer.greet(), peer.answer_all()))
+    client = client_of(server)
+    client.post_each(makers(server, 1))
+    monkeypatch.setattr("delivery.wire.connection.LONGEST_AGE", 0)
+    assert client.post_each(makers(server, 1))[0].status == 201
+    assert server.connections == 2
+
+
+def test_what_the_server_says_of_a_table_may_change_between_answers(serve, client_of):
+    def tables(peer):
+        peer.greet()
+        for size in (4096, 0, 100):
+            peer.h2.encoder.header_table_size = size
+            for _ in range(3):
+                peer.answer(peer.wait(1)[0], x_long="long-" * 5, location="/m/1")
+        peer.answer_all()
+
+    server = serve(tables)
+    answers = client_of(server).post_each(makers(server, 9))
+    assert {(a.status, a.headers["x-long"], a.headers["location"]) for a in answers} == {(201, "long-" * 5, "/m/1")}
