@@ -65,7 +65,7 @@ class Exchange:
         self.began = self.repeated = False
         self.status = 0
         self.headers: dict[str, str] = {}
-        self.body = b""
+        self.body = bytearray()
         self.answer: Answer | None = None
 
     def hear(self, status: int, headers: dict[str, str]) -> None:
@@ -75,13 +75,13 @@ class Exchange:
         """A piece of the answer's body; whether more is wanted."""
         self.body += data
         if len(self.body) > self.largest:
-            self.body = self.body[: self.largest]
+            del self.body[self.largest :]
             return False
         return True
 
     def finish(self) -> None:
         if self.answer is None:
-            self.answer = Answer("answered", self.status, self.headers, self.body)
+            self.answer = Answer("answered", self.status, self.headers, bytes(self.body))
 
     def end(self, proved: Proved, detail: str) -> None:
         """No more will come. An answer whose head was heard stands: a body that breaks off changes nothing."""

@@ -25,9 +25,13 @@ class Http1(Connection):
         self._left = 0  # of the body: bytes, or one of the two below
         self._chunk = 0  # 0: its size comes next; more: bytes of it and of its line's end; less: trailers
         self._keeps = True
+        self._is_used = False
 
     def room(self) -> int:
-        return 0 if self._current or self.closed or self.draining else 1
+        """Before another request: whether the server has closed the connection meanwhile, which not all announce."""
+        if self._current is None and self._is_used:
+            self.read()
+        return 0 if self._current or self.closed else 1
 
     @property
     def under_way(self) -> list[Exchange]:
@@ -45,6 +49,7 @@ class Http1(Connection):
         length = b"" if post.method == "GET" else b"Content-Length: %d\r\n" % len(post.body)
         lines = [_line(name, value) for name, value in post.headers.items()]
         self._current = exchange
+        self._is_used = True
         self.queue(exchange, head, b"Accept: */*\r\nUser-Agent: Heed\r\n", *lines, length, b"\r\n", post.body)
 
     def hear(self, data: bytes) -> None:

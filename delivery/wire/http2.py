@@ -13,6 +13,7 @@ from delivery.wire import frames
 from delivery.wire.connection import Connection, Malformed
 from delivery.wire.exchange import LARGEST_HEAD, Exchange
 from delivery.wire.fields import NO_TABLE, Decoder, MalformedFields, field, text
+from delivery.wire.flow import Inflow, Outflow
 from delivery.wire.frames import HEAD
 from delivery.wire.line import Line
 
@@ -20,20 +21,9 @@ MOST_STREAMS = 256
 FEW_STREAMS = 32
 LAST_STREAM = 2**30
 IDLE_BEFORE_PING = 30.0
-GIVE_BACK = 32 * 1024
 MOST_QUEUED = 8192
 _POST = b"\x83\x87"  # :method POST, :scheme https
 _GET = b"\x82\x87"
-
-
-class _Rest:
-    """What is left of a request's body, and how much of it its stream may take."""
-
-    __slots__ = ("body", "window")
-
-    def __init__(self, body: memoryview, window: int) -> None:
-        self.body = body
-        self.window = window
 
 
 class Http2(Connection):
@@ -42,18 +32,17 @@ class Http2(Connection):
     def __init__(self, line: Line, *, authority: str) -> None:
         super().__init__(line, authority=authority)
         self._streams: dict[int, Exchange] = {}
-        self._unsent: dict[int, _Rest] = {}
+        self._outflow = Outflow()
+        self._inflow = Inflow()
         self._next = 1
         self._limit = MOST_STREAMS
         self._answered = 0
-        self._window = self._first_window = frames.FIRST_WINDOW
         self._heard_settings = False
         self._pinged = False
         self._held = b""
         self._decoder = Decoder()
         self._block = b""
         self._block_of = self._block_flags = 0
-        self._received: dict[int, int] = {}
         self._common = b"\x01" + text(authority) + b"\x04"  # :authority, and :path, whose value follows
         self.out += [
             frames.PREFACE,
@@ -74,13 +63,12 @@ class Http2(Connection):
         return list(self._streams.values())
 
     def room(self) -> int:
-        if not self.is_ready or self.draining or self._window <= 0:
+        if not self.is_ready or self.draining or self._outflow.window <= 0:
             return 0
         return self._limit - len(self._streams)
 
     def forget(self) -> None:
         self._streams.clear()
-        self._unsent.clear()
 
     def wake(self) -> None:
         """A connection that was idle for long may be dead without a sign: it has to answer a PING first."""
@@ -110,32 +98,8 @@ class Http2(Connection):
         self._next += 2
         self.draining = self.draining or stream > LAST_STREAM
         self._streams[stream] = exchange
-        if not body:
-            self.queue(exchange, frames.head(len(block), frames.HEADERS, 5, stream), block)
-        elif len(body) <= min(self._window, self._first_window, frames.LARGEST_FRAME):
-            self._window -= len(body)
-            self.queue(
-                exchange,
-                frames.head(len(block), frames.HEADERS, 4, stream),
-                block,
-                frames.head(len(body), frames.DATA, 1, stream),
-                body,
-            )
-        else:
-            self.queue(exchange, frames.head(len(block), frames.HEADERS, 4, stream), block)
-            self._unsent[stream] = _Rest(memoryview(body), self._first_window)
-            self._send_more(stream)
-
-    def _send_more(self, stream: int) -> None:
-        """As much of a body as the windows allow."""
-        rest = self._unsent[stream]
-        while (size := min(len(rest.body), rest.window, self._window, frames.LARGEST_FRAME)) > 0:
-            self.out += (frames.head(size, frames.DATA, size == len(rest.body), stream), bytes(rest.body[:size]))
-            rest.body = rest.body[size:]
-            rest.window -= size
-            self._window -= size
-        if not rest.body:
-            del self._unsent[stream]
+        head = frames.head(len(block), frames.HEADERS, frames.END_HEADERS | (not body), stream)
+        self.queue(exchange, head, block, *(self._outflow.body(stream, body) if body else ()))
 
     def hear(self, data: bytes) -> None:
         if self._held:
@@ -200,7 +164,7 @@ class Http2(Connection):
             self._ended(stream, exchange)
 
     def _on_data(self, stream: int, flags: int, payload: bytes) -> None:
-        self._give_back(0, len(payload))
+        self.out += self._inflow.take(0, len(payload))
         exchange = self._stream(stream)
         if exchange is None:
             return
@@ -213,16 +177,7 @@ class Http2(Connection):
             exchange.finish()
             self._drop(stream, frames.CANCEL)
         else:
-            self._give_back(stream, len(payload))
-
-    def _give_back(self, stream: int, count: int) -> None:
-        """The peer may send on what we have taken in, told to it in large pieces."""
-        used = self._received.get(stream, 0) + count
-        if used > GIVE_BACK:
-            self.out.append(frames.window_update(stream, used))
-            used = 0
-        if used or stream == 0:
-            self._received[stream] = used
+            self.out += self._inflow.take(stream, len(payload))
 
     def _stream(self, stream: int) -> Exchange | None:
         """Whose frame this is; nobody's where the stream has ended, which frames may cross."""
@@ -235,16 +190,13 @@ class Http2(Connection):
             raise Malformed("a stream ends without a status")
         exchange.finish()
         self._answered += 1
-        if stream in self._unsent:  # answered before it had all of the body, such as a 413
-            self._drop(stream, frames.CANCEL)
-        else:
-            del self._streams[stream]
-            self._received.pop(stream, None)
+        # An answer may come before the server has all of the body, such as a 413.
+        self._drop(stream, frames.CANCEL if self._outflow.waits(stream) else None)
 
     def _drop(self, stream: int, code: int | None = None) -> None:
         del self._streams[stream]
-        self._unsent.pop(stream, None)
-        self._received.pop(stream, None)
+        self._outflow.drop(stream)
+        self._inflow.drop(stream)
         if code is not None:
             self.out.append(frames.reset(stream, code))
 
@@ -282,35 +234,20 @@ class Http2(Connection):
             values = frames.read_settings(payload)
         except struct.error:
             raise Malformed("its settings have a wrong length") from None
+        opened: list[bytes] = []
         for key, value in values:
             if key == frames.MAX_CONCURRENT_STREAMS:
                 self._limit = min(value, MOST_STREAMS)
             elif key == frames.INITIAL_WINDOW_SIZE:
-                if value > frames.LARGEST_WINDOW:
-                    raise Malformed("a window is too large")
-                for rest in self._unsent.values():
-                    rest.window += value - self._first_window
-                self._first_window = value
+                opened += self._outflow.resize(value)
         self._heard_settings = True
-        self.out.append(frames.frame(frames.SETTINGS, frames.ACK, 0))
-        self._send_all()
+        self.out += [frames.frame(frames.SETTINGS, frames.ACK, 0), *opened]
 
     def _on_window(self, stream: int, payload: bytes) -> None:
         by = int.from_bytes(payload, "big") & frames.LARGEST_WINDOW
         if len(payload) != 4 or not by:
             raise Malformed("a window is opened by nothing")
-        if stream == 0:
-            self._window += by
-            self._send_all()
-        elif stream in self._unsent:
-            self._unsent[stream].window += by
-            self._send_more(stream)
-        if self._window > frames.LARGEST_WINDOW:
-            raise Malformed("a window is too large")
-
-    def _send_all(self) -> None:
-        for stream in list(self._unsent):
-            self._send_more(stream)
+        self.out += self._outflow.open(stream, by)
 
     def _on_reset(self, stream: int, payload: bytes) -> None:
         exchange = self._stream(stream)

@@ -81,7 +81,7 @@ class Lane:
             connection.again = []
             if connection.closed:
                 del self.connections[connection.line]
-                if not connection.kept and not connection.began_any:
+                if self.waiting and not connection.kept and not connection.began_any:
                     self._refused(connection.line.why)
 
     def _wants_another(self) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from h2.config import H2Configuration
 from h2.connection import H2Connection
-from h2.events import DataReceived, PingAckReceived, RequestReceived, StreamEnded
+from h2.events import DataReceived, PingAckReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
@@ -78,6 +78,8 @@ class Peer:
                     self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             elif isinstance(event, StreamEnded):
                 self.open[event.stream_id].is_whole = True
+            elif isinstance(event, StreamReset):
+                self.open.pop(event.stream_id, None)
             elif isinstance(event, PingAckReceived):
                 self.pongs += 1
         self.flush()
