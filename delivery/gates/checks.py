@@ -139,7 +139,8 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
     """12: rolling windows over the intents, one for a message however many devices it went to."""
     if facts.is_transactional:
         return Verdict.yes("frequency_cap")
-    passed: list[dict[str, Any]] = []
+    # Of the caps that it passes, the one with the least room is worth telling.
+    least: dict[str, int] = {}
     for cap in facts.caps:
         if cap.topic_id and cap.topic_id != facts.wave.topic_id:
             continue
@@ -162,9 +163,9 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
             defers = cap.defers and frees is not None and frees < facts.expires_at
             effect = Effect.DEFER if defers else Effect.HOLD_BACK
             return Verdict.no("frequency_cap", "frequency_cap", effect=effect, frees_at=frees, **values)
-        passed.append(values)
-    # Of the caps that it passed, the one with the least room is worth telling.
-    return Verdict.yes("frequency_cap", **min(passed, key=lambda one: one["cap"] - one["seen"], default={}))
+        if not least or values["cap"] - values["seen"] < least["cap"] - least["seen"]:
+            least = values
+    return Verdict.yes("frequency_cap", **least)
 
 
 def cool_down(facts: Facts, *, now: dt.datetime) -> Verdict:
