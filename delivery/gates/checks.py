@@ -140,7 +140,7 @@ def frequency_caps(facts: Facts, *, now: dt.datetime) -> Verdict:
     if facts.is_transactional:
         return Verdict.yes("frequency_cap")
     # Of the caps that it passes, the one with the least room is worth telling.
-    least: dict[str, int] = {}
+    least: dict[str, Any] = {}
     for cap in facts.caps:
         if cap.topic_id and cap.topic_id != facts.wave.topic_id:
             continue
