@@ -34,6 +34,7 @@ TICKS = (
     Tick("campaigns.tasks.open_due", 1),
     Tick("delivery.tasks.wake", 1),
     Tick("delivery.tasks.hint_due", 1),
+    Tick("delivery.tasks.fold_tallies", 2),
     Tick("delivery.tasks.sweep", 5),
     Tick("campaigns.tasks.close_finished", 5),
     Tick("console.clock.say_alive", 15),
@@ -45,6 +46,7 @@ TICKS = (
     Tick("console.tasks.forget_answers", 600),
     Tick("audiences.tasks.make_partitions", 3600),
     Tick("audiences.tasks.expire_unseen_devices", 3600),
+    Tick("delivery.tasks.forget_throttles", 3600),
 )
 
 

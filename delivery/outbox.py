@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from audiences import statements
+from delivery import tally
 from delivery.models import Wave
 
 CLAIM = 1000
@@ -91,7 +92,7 @@ WITH due AS (
     UPDATE delivery_message m SET state = 'claimed', owner = %(owner)s, fence = m.fence + 1,
            lease_until = now() + make_interval(secs => %(lease)s)
     FROM due WHERE m.id = due.id AND m.wave_on = %(wave_on)s RETURNING m.*
-)
+), tallied AS ({tally.messages_of("(SELECT wave_id, 'queued' AS state, reason FROM claimed) c", sign="-")})
 SELECT {", ".join(COLUMNS)}, now() FROM claimed ORDER BY profile_id, id
 """
 
@@ -130,9 +131,13 @@ def release(wave: Wave, message_ids: Sequence[int], *, owner: str) -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            UPDATE delivery_message SET state = 'queued', owner = '', lease_until = NULL
-            WHERE id = ANY(%s) AND wave_on = %s AND owner = %s AND state = 'claimed'
+            f"""
+            WITH released AS (
+                UPDATE delivery_message SET state = 'queued', owner = '', lease_until = NULL
+                WHERE id = ANY(%(ids)s) AND wave_on = %(wave_on)s AND owner = %(owner)s AND state = 'claimed'
+                RETURNING wave_id, state, reason
+            )
+            {tally.messages_of("released")}
             """,
-            [list(message_ids), wave.wave_on, owner],
+            {"ids": list(message_ids), "wave_on": wave.wave_on, "owner": owner},
         )

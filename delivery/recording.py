@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from audiences import statements
 from audiences.statements import joined, plain
+from delivery import tally
 from delivery.gates.facts import Facts
 from delivery.gates.verdict import Effect, Verdict, records
 from delivery.models import Wave
@@ -44,13 +45,15 @@ def not_sent(wave: Wave, decided: Sequence[NotSent], *, owner: str, now: dt.date
     results = [one.result() for one in decided]
     statements.run(
         _NOT_SENT,
-        [
-            plain([one.facts.message_id for one in decided]),
-            plain([one.facts.fence for one in decided]),
-            joined(state for state, _ in results),
-            joined(reason for _, reason in results),
-            joined(records(one.verdicts) for one in decided),
-            plain(
+        {
+            "wave_on": wave.wave_on,
+            "owner": owner,
+            "ids": plain([one.facts.message_id for one in decided]),
+            "fences": plain([one.facts.fence for one in decided]),
+            "states": joined(state for state, _ in results),
+            "reasons": joined(reason for _, reason in results),
+            "verdicts": joined(records(one.verdicts) for one in decided),
+            "due": plain(
                 [
                     max(one.due_at or verdict.frees_at or now, now + LEAST_DEFER)
                     if verdict.effect == Effect.DEFER
@@ -58,26 +61,29 @@ def not_sent(wave: Wave, decided: Sequence[NotSent], *, owner: str, now: dt.date
                     for one, verdict in zip(decided, last, strict=True)
                 ]
             ),
-            plain([one.held_by for one in decided]),
-            wave.wave_on,
-            owner,
-        ],
+            "held_by": plain([one.held_by for one in decided]),
+        },
     )
 
 
-_NOT_SENT = """
-UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), verdicts = r.verdicts::jsonb,
-       due_at = coalesce(r.due_at, m.due_at), held_by = r.held_by, owner = '', lease_until = NULL,
-       decided_at = CASE WHEN r.state = 'held_out' THEN now() ELSE m.decided_at END,
-       finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
-FROM unnest(%s::bigint[], %s::int[], string_to_array(%s::text, E'\\x1f'), string_to_array(%s::text, E'\\x1f'),
-            string_to_array(%s::text, E'\\x1f'), %s::timestamptz[], %s::bigint[])
-     AS r(id, fence, state, reason, verdicts, due_at, held_by)
-WHERE m.id = r.id AND m.wave_on = %s AND m.state = 'claimed' AND m.owner = %s AND m.fence = r.fence
+_NOT_SENT = f"""
+WITH decided AS (
+    UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), verdicts = r.verdicts::jsonb,
+           due_at = coalesce(r.due_at, m.due_at), held_by = r.held_by, owner = '', lease_until = NULL,
+           decided_at = CASE WHEN r.state = 'held_out' THEN now() ELSE m.decided_at END,
+           finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
+    FROM unnest(%(ids)s::bigint[], %(fences)s::int[], string_to_array(%(states)s::text, E'\\x1f'),
+                string_to_array(%(reasons)s::text, E'\\x1f'), string_to_array(%(verdicts)s::text, E'\\x1f'),
+                %(due)s::timestamptz[], %(held_by)s::bigint[])
+         AS r(id, fence, state, reason, verdicts, due_at, held_by)
+    WHERE m.id = r.id AND m.wave_on = %(wave_on)s AND m.state = 'claimed' AND m.owner = %(owner)s AND m.fence = r.fence
+    RETURNING m.wave_id, m.state, m.reason
+)
+{tally.messages_of("decided")}
 """
 
 
-_OUTCOMES = """
+_OUTCOMES = f"""
 WITH push AS (
     UPDATE delivery_push p SET state = r.state, reason = coalesce(r.reason, ''), due_at = r.due_at, attempt = r.attempt,
            status = coalesce(r.status, ''), gateway_ref = coalesce(r.reference, ''), ttl_granted = r.ttl, owner = '',
@@ -88,13 +94,17 @@ WITH push AS (
                 %(ttls)s::int[])
          AS r(id, fence, state, reason, due_at, attempt, status, reference, ttl)
     WHERE p.id = r.id AND p.wave_on = %(wave_on)s AND p.state = 'sending' AND p.owner = %(owner)s AND p.fence = r.fence
+    RETURNING p.wave_id, p.credential_id, p.state, p.reason, p.status
+), pushes AS ({tally.pushes_of("push")}), message AS (
+    UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), due_at = coalesce(r.due_at, m.due_at),
+           owner = '', lease_until = NULL, finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
+    FROM unnest(%(messages)s::bigint[], %(message_fences)s::int[], string_to_array(%(message_states)s::text, E'\\x1f'),
+                string_to_array(%(message_reasons)s::text, E'\\x1f'), %(message_due)s::timestamptz[])
+         AS r(id, fence, state, reason, due_at)
+    WHERE m.id = r.id AND m.wave_on = %(wave_on)s AND m.state = 'pushing' AND m.owner = %(owner)s AND m.fence = r.fence
+    RETURNING m.wave_id, m.state, m.reason
 )
-UPDATE delivery_message m SET state = r.state, reason = coalesce(r.reason, ''), due_at = coalesce(r.due_at, m.due_at),
-       owner = '', lease_until = NULL, finished_at = CASE WHEN r.state = 'queued' THEN NULL ELSE now() END
-FROM unnest(%(messages)s::bigint[], %(message_fences)s::int[], string_to_array(%(message_states)s::text, E'\\x1f'),
-            string_to_array(%(message_reasons)s::text, E'\\x1f'), %(message_due)s::timestamptz[])
-     AS r(id, fence, state, reason, due_at)
-WHERE m.id = r.id AND m.wave_on = %(wave_on)s AND m.state = 'pushing' AND m.owner = %(owner)s AND m.fence = r.fence
+{tally.messages_of("message")}
 """
 
 
@@ -102,7 +112,10 @@ def outcomes(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> None:
     """Record what the gateways answered for a micro-batch: its pushes, and what that makes of their messages."""
     sendings = [(parcel, one) for parcel in parcels for one in parcel.sendings]
     results = [
-        parcel.result() if parcel.sendings else ("suppressed", "device_already_served", None) for parcel in parcels
+        parcel.result()
+        if parcel.sendings or parcel.settled or parcel.waits
+        else ("suppressed", "device_already_served", None)
+        for parcel in parcels
     ]
     statements.run(
         _OUTCOMES,

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from audiences import feedback
 from audiences.models.device import FORGOTTEN, RETIRED
+from delivery import tally
 from delivery.addresses import UnsafeAddress, origin_of
 from delivery.models import Credential
 from delivery.routes import Routes
@@ -102,21 +103,28 @@ def _slices(kind: SetAside, *, since: dt.datetime) -> Iterator[list[int]]:
 def _queue_again(device_ids: Sequence[int], *, now: dt.datetime) -> int:
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH push AS (
                 UPDATE delivery_push p SET state = 'retry', reason = '', due_at = %(now)s, finished_at = NULL
-                FROM delivery_wave w, delivery_message m
-                WHERE w.state IN ('running', 'paused') AND w.expires_at > %(now)s
+                FROM delivery_wave w, delivery_message m, delivery_push o
+                WHERE o.id = p.id AND o.wave_on = p.wave_on AND w.state IN ('running', 'paused') AND w.expires_at > %(now)s
                   AND p.wave_id = w.id AND p.wave_on = w.wave_on AND p.state = 'dropped' AND p.device_id = ANY(%(ids)s)
                   AND m.id = p.message_id AND m.wave_on = p.wave_on AND m.state = 'dropped'
-                RETURNING p.message_id, p.wave_on
-            )
-            UPDATE delivery_message m SET state = 'queued', reason = '', due_at = %(now)s, finished_at = NULL
-            FROM (SELECT DISTINCT message_id, wave_on FROM push) p WHERE m.id = p.message_id AND m.wave_on = p.wave_on
+                RETURNING p.wave_id, p.message_id, p.wave_on, p.credential_id, o.state, o.reason, o.status,
+                          m.reason AS of_message
+            ), message AS (
+                SELECT DISTINCT wave_id, message_id, wave_on, 'dropped' AS state, of_message AS reason FROM push
+            ), queued AS (
+                UPDATE delivery_message m SET state = 'queued', reason = '', due_at = %(now)s, finished_at = NULL
+                FROM message o WHERE m.id = o.message_id AND m.wave_on = o.wave_on
+                RETURNING m.id
+            ), pushes AS ({tally.pushes_of("push", sign="-")}),
+            messages AS ({tally.messages_of("message", sign="-")})
+            SELECT count(*) FROM queued
             """,
             {"ids": list(device_ids), "now": now},
         )
-        return int(cursor.rowcount)
+        return int(cursor.fetchone()[0])
 
 
 def _origin(base: str) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
+from delivery import tally
+
 LOCK = 7_300_001
 CRASHES = 3
 
@@ -22,35 +24,40 @@ class Swept:
 
 
 # A message on which a process died three times is not tried a fourth time.
-_CLAIMED = """
+_CLAIMED = f"""
 WITH over AS (
     SELECT id, wave_on FROM delivery_message WHERE state = 'claimed' AND lease_until < now()
     ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED
-)
-UPDATE delivery_message m SET
-    state = CASE WHEN m.crashes + 1 >= %s THEN 'rejected' ELSE 'queued' END,
-    reason = CASE WHEN m.crashes + 1 >= %s THEN 'poison' ELSE m.reason END,
-    finished_at = CASE WHEN m.crashes + 1 >= %s THEN now() END,
-    crashes = m.crashes + 1, owner = '', lease_until = NULL
-FROM over o WHERE m.id = o.id AND m.wave_on = o.wave_on
-RETURNING m.state
+), swept AS (
+    UPDATE delivery_message m SET
+        state = CASE WHEN m.crashes + 1 >= %s THEN 'rejected' ELSE 'queued' END,
+        reason = CASE WHEN m.crashes + 1 >= %s THEN 'poison' ELSE m.reason END,
+        finished_at = CASE WHEN m.crashes + 1 >= %s THEN now() END,
+        crashes = m.crashes + 1, owner = '', lease_until = NULL
+    FROM over o WHERE m.id = o.id AND m.wave_on = o.wave_on
+    RETURNING m.wave_id, m.state, m.reason
+), tallied AS ({tally.messages_of("swept")})
+SELECT state FROM swept
 """
 
 # It may have arrived. Only a must-arrive wave sends again: the copy has the same tag and topic, and replaces the first.
-_SENDING = """
+_SENDING = f"""
 WITH over AS (
     SELECT p.id, p.wave_on, w.must_arrive AND p.attempt < 5 AS again
     FROM delivery_push p JOIN delivery_wave w ON w.id = p.wave_id
     WHERE p.state = 'sending' AND p.lease_until < now() ORDER BY p.id LIMIT 10000 FOR UPDATE OF p SKIP LOCKED
-)
-UPDATE delivery_push p SET state = CASE WHEN o.again THEN 'retry' ELSE 'unknown' END, reason = 'worker_lost',
-       due_at = CASE WHEN o.again THEN now() END, owner = '', lease_until = NULL,
-       finished_at = CASE WHEN o.again THEN NULL ELSE now() END
-FROM over o WHERE p.id = o.id AND p.wave_on = o.wave_on
+), swept AS (
+    UPDATE delivery_push p SET state = CASE WHEN o.again THEN 'retry' ELSE 'unknown' END, reason = 'worker_lost',
+           due_at = CASE WHEN o.again THEN now() END, owner = '', lease_until = NULL,
+           finished_at = CASE WHEN o.again THEN NULL ELSE now() END
+    FROM over o WHERE p.id = o.id AND p.wave_on = o.wave_on
+    RETURNING p.wave_id, p.credential_id, p.state, p.reason, p.status
+), tallied AS ({tally.pushes_of("swept")})
+SELECT count(*) FROM swept
 """
 
 # A message whose worker is gone is what its pushes say. Without any push its intent was never written: judge again.
-_PUSHING = """
+_PUSHING = f"""
 WITH over AS (
     SELECT m.id, m.wave_on FROM delivery_message m
     WHERE m.state = 'pushing' AND m.lease_until < now() AND NOT EXISTS (
@@ -62,31 +69,38 @@ WITH over AS (
                                                       p.state::text)))[1] AS state,
            min(p.due_at) FILTER (WHERE p.state = 'retry') AS due_at
     FROM over o LEFT JOIN delivery_push p ON p.message_id = o.id AND p.wave_on = o.wave_on GROUP BY o.id, o.wave_on
-)
-UPDATE delivery_message m SET
-    state = CASE coalesce(b.state, 'retry') WHEN 'retry' THEN 'queued' ELSE b.state END,
-    reason = CASE b.state WHEN 'unknown' THEN 'worker_lost' ELSE '' END,
-    due_at = coalesce(b.due_at, m.due_at), owner = '', lease_until = NULL,
-    finished_at = CASE WHEN coalesce(b.state, 'retry') = 'retry' THEN NULL ELSE now() END
-FROM best b WHERE m.id = b.id AND m.wave_on = b.wave_on
+), swept AS (
+    UPDATE delivery_message m SET
+        state = CASE coalesce(b.state, 'retry') WHEN 'retry' THEN 'queued' ELSE b.state END,
+        reason = CASE b.state WHEN 'unknown' THEN 'worker_lost' ELSE '' END,
+        due_at = coalesce(b.due_at, m.due_at), owner = '', lease_until = NULL,
+        finished_at = CASE WHEN coalesce(b.state, 'retry') = 'retry' THEN NULL ELSE now() END
+    FROM best b WHERE m.id = b.id AND m.wave_on = b.wave_on
+    RETURNING m.wave_id, m.state, m.reason
+), tallied AS ({tally.messages_of("swept")})
+SELECT count(*) FROM swept
 """
 
 # What a stopped or expired wave still holds is held back, in slices; what reached a device before stays what it is.
-_ENDED = """
+_ENDED = f"""
 WITH over AS (
-    SELECT m.id, m.wave_on, w.state, CASE WHEN m.intent_at IS NOT NULL THEN (
+    SELECT m.id, m.wave_on, m.wave_id, m.reason, w.state, CASE WHEN m.intent_at IS NOT NULL THEN (
         SELECT min(p.state) FROM delivery_push p
         WHERE p.message_id = m.id AND p.wave_on = m.wave_on AND p.state IN ('sent', 'unknown')) END AS reached
     FROM delivery_wave w JOIN delivery_message m
          ON m.wave_id = w.id AND m.wave_on = w.wave_on AND m.state = 'queued'
     WHERE w.finished_at IS NULL AND (w.state = 'stopped' OR w.expires_at <= now())
     LIMIT 20000 FOR UPDATE OF m SKIP LOCKED
-)
-UPDATE delivery_message m SET
-    state = coalesce(o.reached, CASE o.state WHEN 'stopped' THEN 'suppressed' ELSE 'expired' END),
-    reason = CASE WHEN o.reached IS NOT NULL THEN '' WHEN o.state = 'stopped' THEN 'stopped' ELSE 'expired' END,
-    finished_at = now()
-FROM over o WHERE m.id = o.id AND m.wave_on = o.wave_on
+), swept AS (
+    UPDATE delivery_message m SET
+        state = coalesce(o.reached, CASE o.state WHEN 'stopped' THEN 'suppressed' ELSE 'expired' END),
+        reason = CASE WHEN o.reached IS NOT NULL THEN '' WHEN o.state = 'stopped' THEN 'stopped' ELSE 'expired' END,
+        finished_at = now()
+    FROM over o WHERE m.id = o.id AND m.wave_on = o.wave_on
+    RETURNING m.wave_id, m.state, m.reason
+), tallied AS ({tally.messages_of("swept")}),
+waited AS ({tally.messages_of("(SELECT wave_id, 'queued' AS state, reason FROM over) o", sign="-")})
+SELECT count(*) FROM swept
 """
 
 _FINISHED = """
@@ -107,11 +121,11 @@ def sweep() -> Swept:
         cursor.execute(_CLAIMED, [CRASHES, CRASHES, CRASHES])
         states = [row[0] for row in cursor.fetchall()]
         cursor.execute(_SENDING)
-        unknown = cursor.rowcount
+        unknown = cursor.fetchone()[0]
         cursor.execute(_PUSHING)
-        requeued = cursor.rowcount
+        requeued = cursor.fetchone()[0]
         cursor.execute(_ENDED)
-        ended = cursor.rowcount
+        ended = cursor.fetchone()[0]
         cursor.execute(_FINISHED)
         return Swept(
             requeued=states.count("queued") + requeued,

@@ -12,7 +12,7 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
-from delivery import outbox, receipts, submission, sweeper, waiting
+from delivery import outbox, receipts, submission, sweeper, tally, throttle, waiting
 from delivery.dispatch import LostSupervisor, drain_batch
 from delivery.sender import NoCredential, Sender, build_sender
 
@@ -88,6 +88,16 @@ def sweep() -> None:
     swept = sweeper.sweep()
     if swept.requeued or swept.unknown or swept.poisoned:
         log.warning("a worker was lost: %s", swept)
+
+
+def fold_tallies() -> None:
+    """Few rows of many, so that following a send costs the same however long it takes."""
+    tally.fold()
+
+
+def forget_throttles() -> None:
+    """Limits of waves that are long over."""
+    throttle.forget(now=timezone.now())
 
 
 def close_days() -> None:

@@ -31,6 +31,7 @@ from console.demo import facts_file
 from console.demo.assortment import PRODUCTS, SHOP_NAME
 from console.demo.behaviour import DAYS, Deed, history, order
 from console.demo.people import SEED, Person, auth_secret, everyone, public_key
+from delivery import tally
 from delivery.credentials import create_credential
 from delivery.models import Cap, Credential, SendingRules, Wave
 
@@ -273,6 +274,7 @@ def _outcomes(
         pushes.append((uuid4(), wave.wave_on, wave.pk, message, pk, device, f"w{wave.pk}", "sent", "201", moment, moment,
                        json.dumps(content), shown, clicked, closed))  # fmt: skip
     _write(wave, messages, pushes)
+    tally.recount([wave])
     for pk, moment in leaving:
         consent.record(
             [consent.NewChoice(profile_id=pk, topic_id=None, decision=Decision.OUT, source="preference page")],

@@ -4,6 +4,7 @@ from delivery.models.message import Arm, Message, Push
 from delivery.models.receipt import Receipt
 from delivery.models.rules import Cap, SendingRules
 from delivery.models.send import Send
+from delivery.models.tally import Tally
 from delivery.models.throttle import Throttle
 from delivery.models.wave import MessageClass, Wave
 
@@ -20,6 +21,7 @@ __all__ = [
     "Receipt",
     "Send",
     "SendingRules",
+    "Tally",
     "Throttle",
     "Wave",
 ]

@@ -9,6 +9,7 @@ import pytest
 import redis
 from django.conf import settings as site
 
+from delivery import tally
 from delivery.models import Message, Push, Wave
 from tests.delivery.sending import accepted_twice, planned, reachable, states
 from tests.drills.processes import wait_for
@@ -26,6 +27,8 @@ def assert_books_balance(wave, planned_count, service):
     """Every message has an end, every push that the gateway saw is in the ledger, none was accepted twice."""
     counted = states(wave)
     assert sum(counted.values()) == planned_count
+    kept = tally.counts_of([wave])[wave.pk].messages
+    assert {f"{state}({reason})" if reason else state: n for (state, reason), n in kept.items()} == counted
     assert accepted_twice(service) == []
     seen = {request["payload"]["push"] for request in service.requests}
     known = {str(pk) for pk in Push.objects.filter(wave=wave).values_list("id", flat=True)}
