@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -29,7 +29,7 @@ from delivery.learning import learn, learn_of_devices
 from delivery.losses import guard
 from delivery.models import Hold
 from delivery.parcel import Parcel, Sending, Wait
-from delivery.payload import new_push_id, payload
+from delivery.payload import new_push_ids, payload
 from delivery.recording import NotSent
 from delivery.sender import Sender
 from delivery.waiting import choose
@@ -154,6 +154,7 @@ class _Batch:
             now=now,
         )
         parcels: list[Parcel] = []
+        push_ids = new_push_ids(sum([len(chosen) for _, _, chosen, _ in passed]))
         for (one, verdicts, chosen, waits), content in zip(passed, rendered, strict=True):
             if isinstance(content, Unrenderable):
                 verdicts.append(Verdict.no("content", content.reason, detail=content.detail))
@@ -166,7 +167,7 @@ class _Batch:
             if not verdicts[-1].allowed:
                 ended.append(NotSent(one, verdicts))
             else:
-                parcels.append(self._parcel(one, verdicts, chosen, content, waits))
+                parcels.append(self._parcel(one, verdicts, chosen, content, waits, push_ids, now=now))
         going, waiting = self.pacer.admit(parcels, now=now)
         return going, ended + waiting
 
@@ -177,14 +178,16 @@ class _Batch:
         chosen: Sequence[DeviceFacts],
         content: Rendered,
         waits: Wait | None,
+        push_ids: Iterator[str],
+        *,
+        now: dt.datetime,
     ) -> Parcel:
-        now = self.now
         wave = self.wave
         left = max(int((facts.expires_at - now).total_seconds()), 1)
         sendings = []
         for device in chosen:
             earlier = facts.earlier.get(device.id)
-            push_id = str(earlier.id) if earlier else new_push_id()
+            push_id = str(earlier.id) if earlier else next(push_ids)
             letter = Letter(
                 address=device.address,
                 payload=payload(

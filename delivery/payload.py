@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from audiences.preference_links import link
@@ -14,12 +14,14 @@ from delivery.receipts import receipt_token
 VERSION = 1
 
 
-def new_push_id() -> str:
-    """A UUID of version 7 (RFC 9562): rows written together lie together."""
-    drawn = os.urandom(10)
-    last = f"{drawn[2] & 0x3F | 0x80:02x}{drawn[3:].hex()}"
-    said = f"{int(time.time() * 1000):012x}7{drawn[:2].hex()[1:]}{last}"
-    return f"{said[:8]}-{said[8:12]}-{said[12:16]}-{said[16:20]}-{said[20:]}"
+def new_push_ids(count: int) -> Iterator[str]:
+    """UUIDs of version 7 (RFC 9562): rows written together lie together."""
+    at = f"{int(time.time() * 1000):012x}"
+    drawn = os.urandom(10 * count)
+    for start in range(0, 10 * count, 10):
+        first, last = drawn[start : start + 2].hex(), drawn[start + 3 : start + 10].hex()
+        variant = f"{drawn[start + 2] & 0x3F | 0x80:02x}"
+        yield f"{at[:8]}-{at[8:]}-7{first[1:]}-{variant}{last[:2]}-{last[2:]}"
 
 
 def payload(

@@ -19,7 +19,7 @@ from audiences.partitions import ensure_months
 from audiences.statements import joined
 from delivery.arms import arm_sql
 from delivery.models import MessageClass, Send, SendingRules, Wave
-from delivery.payload import new_push_id
+from delivery.payload import new_push_ids
 
 LONGEST = dt.timedelta(days=28)
 """How long a message may wait at most, counted from when it is due."""
@@ -85,12 +85,12 @@ def submit(batch: Sequence[Submission], *, now: dt.datetime) -> list[Submitted]:
         waves = _waves(batch, now=now)
         sends = Send.objects.bulk_create(
             Send(
-                public_id=new_push_id(),
+                public_id=UUID(public_id),
                 wave_id=waves[one.occurrence],
                 asked_by=one.asked_by[:120],
                 asked_at=now,
             )
-            for one in batch
+            for one, public_id in zip(batch, new_push_ids(len(batch)), strict=True)
         )
         messages = _messages(batch, sends, now=now)
     return [

@@ -25,7 +25,7 @@ from console.builder import template_draft, template_samples
 from console.length_field import unit_choices
 from delivery.gateways.encryption import LARGEST_PAYLOAD, WARN_PAYLOAD
 from delivery.models import SendingRules
-from delivery.payload import new_push_id, payload
+from delivery.payload import new_push_ids, payload
 
 MOST_NAMES = 200
 # What a check calls a field → its input in the form, where the two differ.
@@ -81,7 +81,7 @@ def _seen(result: content.Content | content.Unrenderable, profile: Profile, *, n
     }
     letter = payload(
         {name: value for name, value in shown.items() if value},
-        push_id=new_push_id(),
+        push_id=next(new_push_ids(1)),
         wave_on=now.date(),
         profile_id=profile.pk,
         now=now,

@@ -17,7 +17,7 @@ from playwright.sync_api import BrowserContext, CDPSession, Page, Worker
 
 from audiences.models import Device
 from delivery.models import Push
-from delivery.payload import new_push_id, payload
+from delivery.payload import new_push_ids, payload
 from tests import make
 from tests.browser.sites import Site, until
 from tests.gateways.webpush import p256dh
@@ -101,7 +101,7 @@ def push(now: Any) -> Callable[..., dict[str, Any]]:
     """Makes a push that was really recorded as sent, and its payload."""
 
     def made(**fields: Any) -> dict[str, Any]:
-        person, wave, push_id = make.profile(), make.wave(), new_push_id()
+        person, wave, push_id = make.profile(), make.wave(), next(new_push_ids(1))
         Push.objects.create(
             id=push_id,
             wave_on=wave.wave_on,
