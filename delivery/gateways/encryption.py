@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 CURVE = ec.SECP256R1()
 RECORD_SIZE = 4096
-SALT_BYTES = 16
 LARGEST_PAYLOAD = 3993
 WARN_PAYLOAD = 2600
 _HEADER = struct.Struct("!16sLB")
@@ -74,7 +73,7 @@ def encrypt(
     secret = decode_base64url(auth)
     if len(secret) != 16:
         raise InvalidKeys("auth must be 16 bytes, base64url")
-    salt = salt or os.urandom(SALT_BYTES)
+    salt = salt or os.urandom(16)
     sender = sender or ec.generate_private_key(CURVE)
     own = sender.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     shared = sender.exchange(ec.ECDH(), receiver)

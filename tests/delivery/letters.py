@@ -14,14 +14,14 @@ from delivery.gateways import BUILDERS
 from delivery.gateways.base import Gateway, Letter
 from delivery.http import Client
 from delivery.models import Credential
-from delivery.payload import new_push_id
+from delivery.payload import new_push_ids
 
 PAYLOAD = {"v": 1, "receipt": "r.1", "title": "Hello", "body": "We have news.", "manage": "https://example.com/p/1"}
 
 
 def letter(address: str, **values: Any) -> Letter:
     """An ordinary push to this address; `payload` adds to what it holds."""
-    payload = {"push": str(new_push_id()), **PAYLOAD, **values.pop("payload", {})}
+    payload = {"push": str(next(new_push_ids(1))), **PAYLOAD, **values.pop("payload", {})}
     return Letter(**{"address": address, "payload": payload, "ttl_seconds": 3600, **values})
 
 
