@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
+from django.conf import settings
 from django.db import DatabaseError, close_old_connections, connection
 from django.utils.module_loading import import_string
 
@@ -20,6 +21,7 @@ from console.heartbeat import beat
 
 log = logging.getLogger(__name__)
 LOCK = 7_200_001
+SHORTEST = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,11 @@ class Tick:
 
     task: str
     every: float
+
+    @property
+    def seconds(self) -> float:
+        """How often it runs here: drills run faster."""
+        return max(self.every * settings.HEED_TIME_SCALE, min(self.every, SHORTEST))
 
 
 TICKS = (
@@ -59,7 +66,7 @@ def run(stopping: threading.Event) -> None:
             if _holds_lock():
                 for tick in TICKS:
                     if time.monotonic() >= due[tick.task] and not stopping.is_set():
-                        due[tick.task] = time.monotonic() + tick.every
+                        due[tick.task] = time.monotonic() + tick.seconds
                         _run_one(tick.task, tasks[tick.task])
         except DatabaseError as problem:
             log.warning("the database is away: %s", type(problem).__name__)

@@ -62,7 +62,7 @@ HEED_WORKERS = int(environment.number("HEED_WORKERS", 2, least=0, most=64))
 HEED_MICRO_BATCH = int(environment.number("HEED_MICRO_BATCH", 64, least=1, most=1000))
 # How long a worker owns what it claimed, in seconds of the database's clock.
 HEED_LEASE_SECONDS = environment.number("HEED_LEASE_SECONDS", 30, least=1, most=600)
-# Scales the durations of delivery (backoff, sweeping); drills run them faster.
+# Scales what delivery waits for (backoff, holds, breakers, the clock's ticks); drills run it faster.
 HEED_TIME_SCALE = environment.number("HEED_TIME_SCALE", 1, least=0.001, most=10)
 
 # The race tests' named stops in the worker; never on in production.

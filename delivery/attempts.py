@@ -40,7 +40,7 @@ def weigh(one: Sending, wave: Wave, *, now: dt.datetime) -> None:
         one.due_at = now + dt.timedelta(seconds=_wait(one))
         end = one.expires_at
         if one.earlier and outcome.action in (Action.RETRY, Action.DELAY):
-            end = min(end, one.earlier.intent_at + MOST_RETRYING)
+            end = min(end, one.earlier.intent_at + MOST_RETRYING * settings.HEED_TIME_SCALE)
         if one.attempt >= MOST_ATTEMPTS or one.due_at >= end:
             reason = GIVEN_UP[0] if one.attempt >= MOST_ATTEMPTS else GIVEN_UP[1]
             one.outcome = replace(outcome, action=Action.FIX, reason=reason)

@@ -120,15 +120,5 @@ def states(wave: Wave) -> dict[str, int]:
     return found
 
 
-def accepted_twice(service: Any) -> list[str]:
-    """Tokens of the service that got two pushes of one message key that were accepted or may have been."""
-    seen: dict[tuple[str, str], int] = {}
-    for request in service.requests:
-        if request["step"] in {"201", "reset-after", "close-after", "silence", "drip"}:
-            key = (request["token"], request.get("payload", {}).get("tag", ""))
-            seen[key] = seen.get(key, 0) + 1
-    return [token for (token, _), count in seen.items() if count > 1]
-
-
 def pushes(wave: Wave) -> list[Push]:
     return list(Push.objects.filter(wave=wave).order_by("device_id"))

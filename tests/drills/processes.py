@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,12 +41,24 @@ class Processes:
     def clock(self, **settings: str) -> subprocess.Popen[bytes]:
         return self.start("manage.py", "clock", **settings)
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
-        """SIGKILL to the whole group: nothing gets to say goodbye."""
+    def tell(self, process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+        """Send a signal to the whole group; one that is gone already is none the wiser."""
         try:
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(process.pid, number)
         except ProcessLookupError:
             pass
+
+    def freeze(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGSTOP, and wait until it really stands still."""
+        self.tell(process, signal.SIGSTOP)
+        wait_for(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED, every=0.01)
+
+    def thaw(self, process: subprocess.Popen[bytes]) -> None:
+        self.tell(process, signal.SIGCONT)
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGKILL to the whole group: nothing gets to say goodbye."""
+        self.tell(process, signal.SIGKILL)
         process.wait()
         if process in self.running:
             self.running.remove(process)

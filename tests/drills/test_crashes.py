@@ -9,33 +9,12 @@ import pytest
 import redis
 from django.conf import settings as site
 
-from delivery import tally
-from delivery.models import Message, Push, Wave
-from tests.delivery.sending import accepted_twice, planned, reachable, states
+from delivery.models import Wave
+from tests.delivery.sending import planned, reachable, states
+from tests.drills.books import assert_books_balance, doubles, is_over
 from tests.drills.processes import wait_for
 
 pytestmark = pytest.mark.slow
-
-OPEN = {"queued", "claimed", "pushing"}
-
-
-def is_over(wave):
-    return not Message.objects.filter(wave=wave, state__in=OPEN).exists()
-
-
-def assert_books_balance(wave, planned_count, service):
-    """Every message has an end, every push that the gateway saw is in the ledger, none was accepted twice."""
-    counted = states(wave)
-    assert sum(counted.values()) == planned_count
-    kept = tally.counts_of([wave])[wave.pk].messages
-    assert {f"{state}({reason})" if reason else state: n for (state, reason), n in kept.items()} == counted
-    assert accepted_twice(service) == []
-    seen = {request["payload"]["push"] for request in service.requests}
-    known = {str(pk) for pk in Push.objects.filter(wave=wave).values_list("id", flat=True)}
-    assert seen <= known
-    sent = {str(pk) for pk in Push.objects.filter(wave=wave, state="sent").values_list("id", flat=True)}
-    assert sent <= seen, "nothing is called sent that never arrived"
-    return counted
 
 
 @pytest.mark.parametrize("micro_batch", [8, 64])
@@ -116,7 +95,7 @@ def test_redis_killed_and_back_is_not_noticed_by_the_ledger(processes, push_serv
         wait_for(lambda: is_over(wave) and is_over(late), seconds=60)
         assert states(wave) == {"sent": count}
         assert states(late) == {"sent": 200}
-        assert accepted_twice(push_service) == []
+        assert doubles(push_service) == []
     finally:
         processes.stop()
         own.stop()
@@ -136,12 +115,12 @@ def test_a_flushed_redis_costs_seconds_only(processes, push_service, start_at):
     wait_for(lambda: is_over(wave) and is_over(later), seconds=60)
     assert states(wave) == {"sent": count}
     assert states(later) == {"sent": 100}
-    assert accepted_twice(push_service) == []
+    assert doubles(push_service) == []
 
 
 def test_a_wave_whose_hint_was_never_given_starts_within_two_ticks(processes, push_service, start_at):
     """D20: the crash between the commit and the enqueue: no hint at all, only the rows."""
-    processes.clock()
+    processes.clock(HEED_TIME_SCALE="1")
     processes.worker()
     warm = planned(reachable(push_service, 1), now=start_at)
     wait_for(lambda: is_over(warm))

@@ -11,9 +11,9 @@ from delivery import holds, losses
 from delivery.holds import BROKEN
 from delivery.models import Hold, Loss, Message, Wave
 from delivery.restore import restore, set_aside
-from tests.delivery.sending import accepted_twice, planned, reachable, states
+from tests.delivery.sending import planned, reachable, states
+from tests.drills.books import doubles, is_over
 from tests.drills.processes import wait_for
-from tests.drills.test_crashes import is_over
 from tests.gateways.webpush import PushService
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def test_a_service_that_calls_everybody_gone_costs_nobody(processes, push_servic
     Wave.objects.filter(pk=wave.pk).update(state=Wave.State.RUNNING)
     wait_for(lambda: is_over(wave), seconds=60)
     assert states(wave) == {"sent": count}
-    assert accepted_twice(push_service) == []
+    assert doubles(push_service) == []
 
 
 def test_a_storm_of_errors_costs_few_attempts_and_no_other_push_service(
@@ -73,5 +73,5 @@ def test_a_storm_of_errors_costs_few_attempts_and_no_other_push_service(
         other.stop()
     assert states(stormy) == {"sent": 3000}
     assert len(push_service.requests) <= 1.5 * 3000
-    assert accepted_twice(push_service) == []
+    assert doubles(push_service) == []
     assert not Hold.objects.exists()

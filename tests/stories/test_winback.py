@@ -15,7 +15,7 @@ from campaigns.results.campaign import result_of
 from console.reports.words import verdict
 from delivery.models import Message, SendingRules
 from tests import make
-from tests.delivery.sending import accepted_twice, drain, subscribed
+from tests.delivery.sending import drain, subscribed
 
 ORDERS = os.environ.get("HEED_ORDERS_FILE", "")
 pytestmark = [
@@ -63,7 +63,7 @@ def test_a_winback_campaign_on_a_real_shops_history(push_service, real_now):
     assert drain() == lapsed
     held = Message.objects.filter(wave=wave, state="held_out").count()
     assert Message.objects.filter(wave=wave, state="sent").count() == lapsed - held == len(push_service.requests)
-    assert accepted_twice(push_service) == []
+    assert len({request["token"] for request in push_service.requests}) == len(push_service.requests)
     assert 0 < held <= 437
     headline, explanation = verdict(result_of(Campaign.objects.get(pk=campaign.pk), now=real_now))
     assert headline == "Too few to say"
