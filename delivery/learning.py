@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import math
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -13,13 +15,16 @@ from audiences import feedback
 from audiences.feedback import Spoken
 from delivery import holds
 from delivery.doubts import TOKEN_DOUBTED
-from delivery.gateways.base import Action
+from delivery.gateways.base import Action, Outcome
 from delivery.holds import Place
 from delivery.models import Wave
 from delivery.parcel import Sending
 from delivery.sender import Sender
 
+log = logging.getLogger(__name__)
 FIXES_BEFORE_PAUSE = 20
+ALARMING = ("our_mistake", "token_updates")
+"""Reasons that only a fault of this program explains."""
 
 
 def learn_of_devices(sendings: Sequence[Sending], *, posted_at: dt.datetime, now: dt.datetime) -> None:
@@ -57,13 +62,16 @@ def learn_of_devices(sendings: Sequence[Sending], *, posted_at: dt.datetime, now
 def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.datetime) -> set[Place]:
     """Hold origins that ask for it or fail, free one that answers again, pause a wave that is wrong. Returns what is
     held from now on."""
-    held: set[Place] = set()
     wrong = 0
+    held: dict[Place, tuple[float, Outcome]] = {}
+    alarming: set[tuple[str, str]] = set()
     for one in sendings:
         outcome = one.outcome
         assert outcome is not None
         if outcome.action == Action.FIX and outcome.reason != TOKEN_DOUBTED:
             wrong += 1
+        if outcome.reason in ALARMING:
+            alarming.add((one.device.gateway, outcome.status))
         place = sender.place(one)
         if outcome.action == Action.SENT:
             sender.accepted[place] += 1
@@ -72,17 +80,22 @@ def learn(sender: Sender, wave: Wave, sendings: Sequence[Sending], *, now: dt.da
         verdict = sender.watch.see(place, outcome)
         if verdict:
             reason, seconds = verdict
-            holds.hold(
-                place,
-                reason=reason,
-                seconds=None if seconds is None else seconds * settings.HEED_TIME_SCALE,
-                detail=f"{outcome.status} {outcome.detail}".strip(),
-                now=now,
-            )
-            held.add(place)
+            for_so_long = math.inf if seconds is None else seconds
+            if place not in held or for_so_long > held[place][0]:
+                held[place] = for_so_long, replace(outcome, reason=reason)
+    for gateway, status in alarming:
+        log.error("%s answers %s, which is a fault of Heed's: please report it", gateway, status)
+    for place, (seconds, outcome) in held.items():
+        holds.hold(
+            place,
+            reason=outcome.reason,
+            seconds=None if seconds == math.inf else seconds * settings.HEED_TIME_SCALE,
+            detail=f"{outcome.status} {outcome.detail}".strip(),
+            now=now,
+        )
     if wrong:
         count_fixes(wave, wrong)
-    return held
+    return set(held)
 
 
 def count_fixes(wave: Wave, wrong: int) -> None:

@@ -19,6 +19,7 @@ from console.tracking import rates
 from tests.benchmarks.world import make_certificate
 from tests.gateways.apns import ApnsService
 from tests.gateways.fcm import FcmService
+from tests.gateways.scripted import Running
 from tests.gateways.webpush import PushService
 
 NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
@@ -79,15 +80,6 @@ def process_environment() -> dict[str, str]:
     }
 
 
-@pytest.fixture
-def push_service(tmp_path: Any, settings: Any) -> Iterator[PushService]:
-    """A scripted push service in a process of its own, whose origin the site is told of."""
-    service = PushService(tmp_path / "pushes.log")
-    settings.HEED_PUSH_ORIGINS = (service.origin,)
-    yield service
-    service.stop()
-
-
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a certificate for localhost and its key (sink.pem), and who signed it (ca.pem)."""
@@ -96,30 +88,57 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def gateways(tmp_path_factory: pytest.TempPathFactory, certificate: Path) -> Iterator[Callable[[type[Running]], Any]]:
+    """Scripted gateways, each in a process of its own that lives for the session; a test gets it as if just started."""
+    folder = tmp_path_factory.mktemp("gateways")
+    running: dict[type[Running], Running] = {}
+
+    def start(kind: type[Running]) -> Running:
+        if kind in running and running[kind].is_running:
+            running[kind].start_afresh()
+        else:
+            is_plain = kind is PushService
+            log = folder / f"{kind.__name__}.log"
+            log.unlink(missing_ok=True)
+            running[kind] = kind(log, certificate="" if is_plain else certificate / "sink.pem")
+        return running[kind]
+
+    yield start
+    for service in running.values():
+        service.stop()
+
+
 @pytest.fixture
-def fcm_service(tmp_path: Path, settings: Any, certificate: Path) -> Iterator[FcmService]:
+def push_service(gateways: Any, settings: Any) -> PushService:
+    """A scripted push service, whose origin the site is told of."""
+    service: PushService = gateways(PushService)
+    settings.HEED_PUSH_ORIGINS = (service.origin,)
+    return service
+
+
+@pytest.fixture
+def fcm_service(gateways: Any, settings: Any, certificate: Path) -> FcmService:
     """A scripted FCM with its token service, which knows the service account that make.fcm_credential uses."""
     from tests import make
 
-    service = FcmService(tmp_path / "fcm.log", certificate=certificate / "sink.pem")
+    service: FcmService = gateways(FcmService)
     service.trust(make.service_account())
     settings.HEED_FCM_ORIGIN = settings.HEED_FCM_TOKEN_ORIGIN = service.origin
     settings.HEED_CA_FILE = certificate / "ca.pem"
-    yield service
-    service.stop()
+    return service
 
 
 @pytest.fixture
-def apns_service(tmp_path: Path, settings: Any, certificate: Path) -> Iterator[ApnsService]:
+def apns_service(gateways: Any, settings: Any, certificate: Path) -> ApnsService:
     """A scripted APNs (production), which takes the key that make.apns_credential uses."""
     from tests import make
 
-    service = ApnsService(tmp_path / "apns.log", certificate=certificate / "sink.pem")
+    service: ApnsService = gateways(ApnsService)
     service.trust(make.p8(), team=make.TEAM, key_id=make.KEY_ID)
     settings.HEED_APNS_ORIGIN = service.origin
     settings.HEED_CA_FILE = certificate / "ca.pem"
-    yield service
-    service.stop()
+    return service
 
 
 @pytest.fixture

@@ -167,7 +167,7 @@ def message(of: Wave, to: Profile, **values: Any) -> Message:
 
 
 @cache
-def _rsa_pem() -> str:
+def _rsa_pem(number: int = 0) -> str:
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -188,6 +188,11 @@ def service_account(project: str = "shop-1", **values: Any) -> str:
             **values,
         }
     )
+
+
+def another_service_account() -> str:
+    """The same account's next key file."""
+    return service_account(private_key=_rsa_pem(1), private_key_id="fedcba9876543210")
 
 
 @cache

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
 from audiences.models import Device
-from delivery.access import Access, Minted, holder_of
+from delivery.gateways.access import Access, Minted, holder_of
 from delivery.gateways.base import Action, Letter, Outcome
 from delivery.gateways.outcomes_apns import outcome_of
 from delivery.gateways.posting import Posting

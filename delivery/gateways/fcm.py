@@ -12,8 +12,8 @@ from django.conf import settings
 from google.auth import crypt
 from google.auth import jwt as google_jwt
 
-from delivery.access import Access, Minted, NotMinted, holder_of
 from delivery.credentials import ServiceAccount
+from delivery.gateways.access import Access, Minted, NotMinted, holder_of
 from delivery.gateways.base import Action, Letter, Outcome
 from delivery.gateways.outcomes_fcm import outcome_of
 from delivery.gateways.posting import Posting

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from delivery.addresses import named_origins
 from delivery.credentials import PURPOSE
 from delivery.gateways import BUILDERS
 from delivery.gateways.base import Gateway, Letter
+from delivery.gateways.outcomes import Rule
 from delivery.http import Client
 from delivery.models import Credential
 from delivery.payload import new_push_ids
@@ -31,3 +32,14 @@ def gateway_of(credential: Credential, certificate: Path) -> Iterator[Gateway]:
     client = Client(exempt=named_origins(), roots=[(certificate / "ca.pem").read_bytes()])
     yield BUILDERS[credential.gateway](credential, unseal(credential.secret, purpose=PURPOSE), client)
     client.close()
+
+
+def rules_hit(table: Sequence[Rule], steps: Sequence[str], signs: Mapping[str, str]) -> list[Rule]:
+    """The rules of a table that these scripted answers reach, in its order. `signs`: what a step's word stands for."""
+    hit = set()
+    for step in steps:
+        status, _, word = step.partition(":")
+        sign = signs.get(word, word.partition("@")[0])
+        if status.isdigit():
+            hit.add(next(one for one in table if int(status) in one.statuses and (not one.signs or sign in one.signs)))
+    return [one for one in table if one in hit]

@@ -48,7 +48,10 @@ class Script:
         head = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
         body = await reader.readexactly(int(length[1])) if length else b"{}"
-        self.__dict__.update(json.loads(body))
+        said = json.loads(body)
+        if said.pop("afresh", False):
+            self.__dict__.update({key: value for key, value in type(self)(self.log).__dict__.items() if key != "tasks"})
+        self.__dict__.update(said)
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
         await writer.drain()
         writer.close()
@@ -86,6 +89,15 @@ class Running:
         data = json.dumps(state).encode()
         request = urllib.request.Request(f"http://127.0.0.1:{self._control}/", data=data, method="POST")
         urllib.request.urlopen(request, timeout=5).read()
+
+    def start_afresh(self) -> None:
+        """As it was when it started, for another test."""
+        self.control(afresh=True)
+        self.forget()
+
+    @property
+    def is_running(self) -> bool:
+        return self.process.poll() is None
 
     @property
     def requests(self) -> list[dict[str, Any]]:

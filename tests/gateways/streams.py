@@ -8,6 +8,7 @@ and later ones were not processed), "reset-after", "close-after" (the whole conn
 from __future__ import annotations
 
 import asyncio
+import email.utils
 import json
 import ssl
 import struct
@@ -59,6 +60,8 @@ class Streams(Script):
         raise NotImplementedError
 
     async def answer(self, request: Request) -> None:
+        if request.stream > request.connection.last:
+            return  # not processed, as GOAWAY said
         token = self.token_of(request)
         step = self.step(token)
         found = self.opened(request) if self.check else {}
@@ -106,7 +109,7 @@ class Connection(asyncio.Protocol):
         self.service = service
         self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
         self.open: dict[int, Request] = {}
-        self.last: int | None = None
+        self.last = 2**31
         service.connections += 1
         self.number = service.connections
 
@@ -131,8 +134,6 @@ class Connection(asyncio.Protocol):
                 self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             elif isinstance(event, StreamEnded):
                 request = self.open.pop(event.stream_id)
-                if self.last is not None and request.stream > self.last:
-                    continue  # not processed, as GOAWAY said
                 task = asyncio.ensure_future(self.service.answer(request))
                 self.service.tasks.add(task)
                 task.add_done_callback(self.service.tasks.discard)
@@ -144,7 +145,7 @@ class Connection(asyncio.Protocol):
             self.transport.write(data)
 
     def respond(self, stream: int, status: int, headers: dict[str, str], body: bytes) -> None:
-        fields = [(":status", str(status)), *headers.items()]
+        fields = [(":status", str(status)), ("date", email.utils.formatdate(usegmt=True)), *headers.items()]
         try:
             self.h2.send_headers(stream, fields, end_stream=not body)
             if body:
@@ -159,7 +160,7 @@ class Connection(asyncio.Protocol):
 
     def go_away(self, last: int, says: bytes) -> None:
         """Nothing after `last` was processed; what is still open before it is answered, then the connection closes."""
-        self.last = last if self.last is None else min(self.last, last)
+        self.last = min(self.last, last)
         frame = GoAwayFrame(0, last_stream_id=self.last, error_code=0, additional_data=says)
         self.transport.write(frame.serialize())
         asyncio.get_running_loop().call_later(0.5, self.transport.close)
