@@ -50,7 +50,9 @@ TICKS = (
     Tick("delivery.tasks.forget_receipts", 60),
     Tick("delivery.tasks.close_days", 600),
     Tick("audiences.tasks.forget_dead_addresses", 3600),
+    Tick("console.tasks.hint_webhooks", 1),
     Tick("console.tasks.forget_answers", 600),
+    Tick("console.tasks.forget_deliveries", 600),
     Tick("audiences.tasks.make_partitions", 3600),
     Tick("audiences.tasks.expire_unseen_devices", 3600),
     Tick("delivery.tasks.forget_throttles", 3600),
@@ -109,8 +111,7 @@ def clean_queues() -> None:
     """Jobs of killed workers leave RQ's books now, not in ten minutes."""
     import django_rq
 
-    from delivery.tasks import QUEUE
-
-    queue = django_rq.get_queue(QUEUE)
-    queue.started_job_registry.cleanup()
-    queue.failed_job_registry.cleanup()
+    for name in settings.RQ_QUEUES:
+        queue = django_rq.get_queue(name)
+        queue.started_job_registry.cleanup()
+        queue.failed_job_registry.cleanup()

@@ -144,6 +144,7 @@ class Launcher:
         found = [("web", [sys.executable, "-m", "gunicorn", "-c", "python:console.gunicorn", "console.wsgi"])]
         found += [("clock", [*manage, "clock"])]
         found += [(f"worker.{n}", [*manage, "work"]) for n in range(1, settings.HEED_WORKERS + 1)]
+        found += [("background", [*manage, "work", "background"])]
         if self._demo_facts():
             found += [("devices", [*manage, "demo_gateway"]), ("people", [*manage, "demo_people"])]
         return found

@@ -56,6 +56,9 @@ HEED_APNS_SANDBOX_ORIGIN = environment.one_origin("HEED_APNS_SANDBOX_ORIGIN", "h
 # Further certificate authorities that gateways may be signed by (PEM), beside the well-known ones.
 HEED_CA_FILE = environment.file("HEED_CA_FILE")
 
+# Receivers of webhooks in your own network: exempt from the public-address and https rules.
+HEED_WEBHOOK_ORIGINS = environment.origins("HEED_WEBHOOK_ORIGINS")
+
 # How many worker processes send, and how each of them works.
 HEED_WORKERS = int(environment.number("HEED_WORKERS", 2, least=0, most=64))
 # Pushes whose intent is committed together: at most so many are in doubt when a worker dies.
@@ -145,7 +148,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Redis 6.2+ or Valkey. It is disposable: hints and rate limits only.
 REDIS_URL = environment.text("REDIS_URL", embedded.redis_url(HEED_DATA))
 RQ_QUEUES = {
-    "deliver": {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"},
+    name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"}
+    for name in ("deliver", "background")
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 

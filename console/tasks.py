@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+import time
+from functools import cache
+
+import django_rq
 from django.utils import timezone
 
 from console.api import idempotency
+from console.webhooks import gathering, sending
+from delivery.http import Client
+from delivery.tasks import stopping
+
+BACKGROUND = "background"
+"""The queue of work that may be slow, with workers of its own: nothing that is sent to people waits for it."""
+SECONDS = 50
 
 
 def forget_answers() -> None:
     """Answers to repeatable posts that are older than 30 days."""
     idempotency.drop_old(now=timezone.now())
+
+
+def hint_webhooks() -> None:
+    """Wake a worker where an endpoint listens. The job is only a hint: what there is to tell stands in PostgreSQL."""
+    if gathering.anyone_listens():
+        queue = django_rq.get_queue(BACKGROUND)
+        if not queue.count:
+            queue.enqueue(tell, result_ttl=0, failure_ttl=7 * 86_400)
+
+
+def tell() -> None:
+    """Gather what happened and post it, until there is nothing to do; for 50 s at most."""
+    ends = time.monotonic() + SECONDS
+    while time.monotonic() < ends and not stopping.is_set():
+        rows = gathering.gather(now=timezone.now())
+        tried = sending.send_due(_client(), now=timezone.now())
+        if rows < gathering.MOST_ROWS and not tried:
+            return
+
+
+@cache
+def _client() -> Client:
+    return sending.build_client()
+
+
+def forget_deliveries() -> None:
+    """Webhook batches that are old."""
+    sending.drop_old(now=timezone.now())

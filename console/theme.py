@@ -21,6 +21,7 @@ SETTINGS = (
     ("Topics", "label", "console:audiences_topic_changelist", "audiences.view_topic"),
     ("Sources and keys", "sensors", "console:audiences_source_changelist", "audiences.view_source"),
     ("API keys", "vpn_key", "console:console_apikey_changelist", "console.view_apikey"),
+    ("Webhooks", "webhook", "console:console_webhookendpoint_changelist", "console.view_webhookendpoint"),
     ("Sending rules", "bedtime", "console:delivery_sendingrules_changelist", "delivery.view_sendingrules"),
     ("Caps", "speed", "console:delivery_cap_changelist", "delivery.view_cap"),
     ("Push credentials", "key", "console:delivery_credential_changelist", "delivery.view_credential"),

@@ -16,11 +16,12 @@ from rq.registry import FailedJobRegistry
 from audiences.models import Segment
 from audiences.segments.language import InvalidRule, parse
 from campaigns.models import Campaign
-from console.models import Heartbeat
+from console.models import Heartbeat, WebhookEndpoint
 from delivery.models import Credential, Hold, Message, Wave
 
 STALE = dt.timedelta(seconds=90)
 LATE = dt.timedelta(minutes=5)
+FAILING = dt.timedelta(minutes=10)
 SEGMENTS = 500
 
 
@@ -35,15 +36,17 @@ class Trouble:
 
 
 def troubles(*, now: dt.datetime) -> list[Trouble]:
-    """Everything that someone should look at, the worst first. Seven small queries and one to Redis."""
+    """Everything that someone should look at, the worst first. Eight small queries and one to Redis."""
+    webhooks = list(WebhookEndpoint.objects.order_by("pk"))
     found = [
         *_credentials(),
         *_holds(now),
-        *_processes(now),
+        *_processes(now, webhooks),
         *_jobs(),
         *_waves(),
         *_segments(),
         *_late(now),
+        *_webhooks(now, webhooks),
     ]
     return sorted(found, key=lambda trouble: trouble.weight != "bad")
 
@@ -66,12 +69,15 @@ def _holds(now: dt.datetime) -> Iterator[Trouble]:
             yield Trouble("warn", f"{hold.origin} asked us to wait until {hold.until:%H:%M} UTC: {why}")
 
 
-def _processes(now: dt.datetime) -> Iterator[Trouble]:
+def _processes(now: dt.datetime, webhooks: list[WebhookEndpoint]) -> Iterator[Trouble]:
     seen: dict[str, dt.datetime] = {}
     for name, at in Heartbeat.objects.values_list("name", "seen_at"):
         kind = name.partition(":")[0].partition("-")[0]
         seen[kind] = max(at, seen.get(kind, at))
-    for kind, does in (("clock", "nothing is started at its time"), ("worker", "nothing is sent")):
+    needed = [("clock", "nothing is started at its time"), ("worker", "nothing is sent")]
+    if any(endpoint.disabled_at is None for endpoint in webhooks):
+        needed.append(("background", "webhooks are not told"))
+    for kind, does in needed:
         last = seen.get(kind)
         if last is None:
             yield Trouble("bad", f"No {kind} process has run yet: {does}.")
@@ -99,6 +105,17 @@ def _waves() -> Iterator[Trouble]:
         address = reverse("console:campaigns_campaign_change", args=[campaign.pk])
         why = reasons[campaign.pk] or "something was wrong with its messages"
         yield Trouble("bad", f"“{campaign.name}” was paused: {why}.", address, "Look at it")
+
+
+def _webhooks(now: dt.datetime, webhooks: list[WebhookEndpoint]) -> Iterator[Trouble]:
+    for endpoint in webhooks:
+        address = reverse("console:console_webhookendpoint_change", args=[endpoint.pk])
+        if endpoint.disabled_at and endpoint.disabled_reason:
+            says = f"The webhook “{endpoint.name}” is off since {endpoint.disabled_at:%d %b %H:%M} UTC."
+            yield Trouble("bad", f"{says} {endpoint.disabled_reason}", address, "Look at it")
+        elif endpoint.failing_since and now - endpoint.failing_since > FAILING:
+            says = f"The webhook “{endpoint.name}” has taken nothing since {endpoint.failing_since:%d %b %H:%M} UTC."
+            yield Trouble("warn", says, address, "Look at it")
 
 
 def _segments() -> Iterator[Trouble]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models.functions import Now
 
 
 class Decision(models.TextChoices):
@@ -41,6 +42,10 @@ class ConsentEntry(models.Model):
     actor = models.CharField(max_length=120, blank=True, default="", help_text="Who recorded it, if not the person.")
     at = models.DateTimeField()
     epoch = models.BigIntegerField(help_text="The standing's epoch that this decision made.")
+    recorded_at = models.DateTimeField(db_default=Now(), help_text="When it was written, by the database's clock.")
+
+    class Meta:
+        indexes = [models.Index(fields=["recorded_at", "id"], name="consent_recorded")]
 
     def __str__(self) -> str:
         return f"{self.profile_id} {self.decision} {self.topic_id or 'all'}"

@@ -99,6 +99,11 @@ class Device(models.Model):
     quarantine_reason = models.CharField(max_length=40, blank=True, default="", db_default="")
     needs_resubscribe_at = models.DateTimeField(null=True, blank=True)
     simulated = models.BooleanField(default=False, db_default=False)
+    changed_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When its address, permission or reachability last changed, by the database's clock (a trigger).",
+    )
 
     objects = DeviceQuerySet.as_manager()
 
@@ -114,6 +119,9 @@ class Device(models.Model):
                 fields=["last_seen_at"],
                 name="device_of_fcm_seen",
                 condition=models.Q(gateway="fcm", quarantined_at=None),
+            ),
+            models.Index(
+                fields=["changed_at", "id"], name="device_changed", condition=models.Q(changed_at__isnull=False)
             ),
         ]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from console import campaign_pages, credential_pages, dashboard, profile_pages, source_pages
+from console import campaign_pages, credential_pages, dashboard, profile_pages, source_pages, webhook_pages
 from console.builder.segments import urlpatterns as segments
 from console.builder.templates import urlpatterns as templates
 from console.reports.urls import urlpatterns as reports
@@ -21,6 +21,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("campaigns/<int:pk>/people/", campaign_pages.people, name="campaign_people"),
     path("campaigns/<int:pk>/do/<slug:name>/", campaign_pages.deed, name="campaign_deed"),
     path("settings/credentials/<int:pk>/resume/", credential_pages.resume, name="credential_resume"),
+    path("settings/webhooks/<int:pk>/do/<slug:name>/", webhook_pages.deed, name="webhook_deed"),
+    path("settings/webhooks/<int:pk>/deliveries/", webhook_pages.deliveries, name="webhook_deliveries"),
+    path("settings/webhooks/<int:pk>/deliveries/<uuid:delivery_id>/", webhook_pages.delivery, name="webhook_delivery"),
     path("settings/sources/<int:pk>/proof/", source_pages.proof, name="source_proof"),
     path("profiles/<int:pk>/segments/", profile_pages.segments, name="profile_segments"),
     *segments,

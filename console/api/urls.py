@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from console.api import choices, events, messages, profiles, sending
+from console.api import choices, events, messages, profiles, sending, webhooks
 
 app_name = "api"
 urlpatterns = [
@@ -15,6 +15,12 @@ urlpatterns = [
     path("profiles/<str:external_id>/messages", messages.MessagesOfProfile.as_view(), name="profile_messages"),
     path("messages", sending.Sending.as_view(), name="messages"),
     path("messages/<str:public_id>", messages.OneMessage.as_view(), name="message"),
+    path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),
+    path("webhooks/<uuid:public_id>", webhooks.OneWebhook.as_view(), name="webhook"),
+    path("webhooks/<uuid:public_id>/secret", webhooks.Secret.as_view(), name="webhook_secret"),
+    path("webhooks/<uuid:public_id>/test", webhooks.Test.as_view(), name="webhook_test"),
+    path("webhooks/<uuid:public_id>/deliveries", webhooks.Deliveries.as_view(), name="webhook_deliveries"),
+    path("webhooks/<uuid:public_id>/replay", webhooks.Replay.as_view(), name="webhook_replay"),
     path("events", events.Events.as_view(), name="events"),
     path("topics", choices.Topics.as_view(), name="topics"),
     path("choices", choices.Choices.as_view(), name="choices"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -17,12 +18,15 @@ from audiences.models import EventName, Permission
 from campaigns.models import Campaign
 from console.api.keys import create_key
 from console.models import ApiKey
+from console.webhooks import endpoints
 from delivery.models import Cap, Hold, Message, Push, SendingRules, Wave
 from tests import make
 
 pytestmark = pytest.mark.django_db
 
 EVERYONE = {"everyone": True}
+ANYTHING = {"name": "stop", "delivery_id": UUID(int=0)}
+"""Values for parts of addresses that are no number."""
 
 
 @pytest.fixture
@@ -71,6 +75,10 @@ def populated(owner: User) -> dict[str, int]:
             },
         ],
     )
+    webhook, _ = endpoints.create(
+        "CRM", "https://203.0.114.1/heed", ["message.sent", "choice.opted_out"], made_by="olive", now=now
+    )
+    endpoints.send_test(webhook, now=now)
     credential = make.credential()
     Hold.objects.create(credential=credential, origin="https://push.example.net", reason="refused", since=now)
     source = make.source("browser")
@@ -97,6 +105,7 @@ def populated(owner: User) -> dict[str, int]:
         "source": source.pk,
         "cap": cap.pk,
         "api_key": create_key("Billing", ["read"])[0].pk,
+        "webhook": webhook.pk,
         "user": owner.pk,
     }
 
@@ -125,6 +134,10 @@ PAGES = {
     "API keys": ("console_apikey_changelist", None, 8),
     "new API key": ("console_apikey_add", None, 6),
     "API key": ("console_apikey_change", "api_key", 7),
+    "webhooks": ("console_webhookendpoint_changelist", None, 8),
+    "new webhook": ("console_webhookendpoint_add", None, 6),
+    "webhook": ("console_webhookendpoint_change", "webhook", 9),
+    "webhook: what it was sent": ("webhook_deliveries", "webhook", 7),
     "sending rules": ("delivery_sendingrules_change", 1, 10),
     "caps": ("delivery_cap_changelist", None, 8),
     "new cap": ("delivery_cap_add", None, 8),
@@ -189,7 +202,7 @@ def test_every_address_of_ours_under_console_asks_for_a_sign_in(client: Client, 
 
     for pattern in urlpatterns:
         names = list(pattern.pattern.converters)
-        values = {name: "pause" if name == "name" else populated["running"] for name in names}
+        values = {name: ANYTHING.get(name, populated["running"]) for name in names}
         where = reverse(f"console:{pattern.name}", kwargs=values)
         assert client.get(where)["Location"].startswith("/console/login/"), where
         assert client.post(where).status_code in (302, 403), where
@@ -242,6 +255,7 @@ def test_an_empty_console_says_the_next_step_on_every_list(console: Client) -> N
         "topics": "No topic yet",
         "sources": "Nothing sends data yet",
         "API keys": "No API key yet",
+        "webhooks": "No webhook yet",
         "caps": "No cap yet",
         "credentials": "No push credential yet",
     }.items():
@@ -404,7 +418,7 @@ def test_no_page_changes_anything_without_the_forms_token(owner: User, populated
     own = [
         reverse(
             f"console:{pattern.name}",
-            kwargs={name: "stop" if name == "name" else populated["draft"] for name in pattern.pattern.converters},
+            kwargs={name: ANYTHING.get(name, populated["draft"]) for name in pattern.pattern.converters},
         )
         for pattern in urlpatterns
     ]

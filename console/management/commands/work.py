@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
+from argparse import ArgumentParser
 from typing import Any
 
 import django_rq
 import redis
+from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 from rq.serializers import JSONSerializer
@@ -40,16 +42,22 @@ class DeliveryWorker(SimpleWorker):
 
 
 class Command(BaseCommand):
-    help = "Sends what is due. Runs until it is told to stop; survives restarts of Redis and PostgreSQL."
+    help = (
+        "Sends what is due (deliver), or does work that may be slow, such as telling webhooks (background). Runs until "
+        "it is told to stop; survives restarts of Redis and PostgreSQL."
+    )
 
-    def handle(self, **options: Any) -> None:
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("queue", nargs="?", choices=list(settings.RQ_QUEUES), default=tasks.QUEUE)
+
+    def handle(self, *, queue: str, **options: Any) -> None:
         # Whoever watches over us dies: so do we (and tasks checks the parent between micro-batches).
         die_with_parent()
-        threading.Thread(target=_beat, daemon=True).start()
+        threading.Thread(target=_beat, args=(queue,), daemon=True).start()
         while not tasks.stopping.is_set():
             try:
-                queue = django_rq.get_queue(tasks.QUEUE)
-                worker = DeliveryWorker([queue], connection=queue.connection, serializer=JSONSerializer)
+                one = django_rq.get_queue(queue)
+                worker = DeliveryWorker([one], connection=one.connection, serializer=JSONSerializer)
                 worker.work(with_scheduler=False, logging_level="WARNING")
                 return  # it was told to stop
             except (redis.RedisError, DatabaseError, ConnectionError) as problem:
@@ -57,9 +65,10 @@ class Command(BaseCommand):
                 time.sleep(PAUSE_SECONDS)
 
 
-def _beat() -> None:
+def _beat(queue: str) -> None:
     """Say that this worker lives, from a thread and over a connection of its own."""
-    name = f"worker:{os.uname().nodename}:{os.getpid()}"
+    kind = "worker" if queue == tasks.QUEUE else queue
+    name = f"{kind}:{os.uname().nodename}:{os.getpid()}"
     while True:
         try:
             beat(name)
