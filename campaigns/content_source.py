@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 from django.conf import settings
 from django.db import connection
+from msgspec.structs import replace
 
 from campaigns import content
 from campaigns.models import TemplateVersion

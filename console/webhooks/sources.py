@@ -152,6 +152,7 @@ def _choice(row: Sequence[Any]) -> Event | None:
 _DEVICES = """
 SELECT d.changed_at, d.id, d.public_id, d.gateway, d.platform, coalesce(v.external_id, p.external_id),
        CASE WHEN d.detached_at IS NOT NULL THEN 'logged_out'
+            WHEN d.quarantine_reason = 'stale' AND d.quarantined_at IS NOT NULL THEN 'address_stale'
             WHEN d.quarantined_at IS NOT NULL THEN 'address_dead'
             WHEN d.needs_resubscribe_at IS NOT NULL THEN 'needs_resubscribe'
             WHEN d.permission NOT IN ('granted', 'provisional') THEN 'no_permission' ELSE '' END

@@ -251,3 +251,17 @@ def test_reachable_devices_of_one_send_get_one_push_each(api, push_service, real
     states = api("get", f"/api/messages?send={answer['id']}").json()["results"]
     assert [one["state"] for one in states] == ["sent"] * 3
     assert len(push_service.requests) == 3
+
+
+def test_the_options_of_a_platform_reach_what_is_pushed_with_a_template_too(api, real_now):
+    from delivery.content import Rendering, source_named
+
+    make.profile("ada")
+    make.version(name="Shipped", title="{{ event.order | default: 'It' }} is on its way")
+    ios = {"ios": {"badge": 3}}
+    api("post", "/api/messages", {"to": "ada", "template": "Shipped", "data": {"order": "A 17"}, "platform": ios})
+    message = Message.objects.get()
+    batch = [Rendering(message.pk, message.profile_id, message.data), Rendering(0, message.profile_id, None)]
+    with_data, without = source_named("template").render(message.wave, batch, now=real_now)
+    assert (with_data.fields["title"], with_data.options) == ("A 17 is on its way", ios)
+    assert (without.fields["title"], without.options) == ("It is on its way", {})
