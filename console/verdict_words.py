@@ -67,7 +67,7 @@ REASONS = {
     "unrenderable": "The template could not be filled in",
     # What push services answered.
     "gone": "The push service says that this device is gone",
-    "address_renewed": "The device got a new address while this was on its way to the old one",
+    "address_renewed": "The device registered again while this was on its way; it is tried once more",
     "unauthorized": "The push service does not accept our credential",
     "throttled": "The push service asked us to wait",
     "gateway_trouble": "The push service is in trouble",

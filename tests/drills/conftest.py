@@ -29,3 +29,10 @@ def processes(
 @pytest.fixture
 def start_at() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
+
+
+@pytest.fixture
+def raced(processes: Processes) -> Processes:
+    """The same, and workers stop where a test holds a checkpoint."""
+    processes.environment |= {"HEED_CHECKPOINTS": "1"}
+    return processes

@@ -1,39 +1,18 @@
 """An opt-out against a send, with the worker stopped at named points: who commits first, wins."""
 
 import datetime as dt
-from contextlib import contextmanager
 
-import psycopg
 import pytest
-from django.db import connection
 
 from audiences import consent
 from audiences.consent import NewChoice
 from audiences.models import ConsentEntry, Decision
-from delivery.checkpoints import key
 from delivery.models import Message, Push, SendingRules
 from tests.delivery.sending import planned, reachable, states
 from tests.drills.processes import wait_for
+from tests.drills.races import a_worker_waits, stopped_at
 
 pytestmark = pytest.mark.slow
-
-
-@contextmanager
-def stopped_at(name):
-    """Every worker waits at this checkpoint; leaving the block lets them go."""
-    parameters = connection.get_connection_params()
-    with psycopg.connect(
-        host=parameters.get("host"), user=parameters.get("user"), dbname=parameters["dbname"], autocommit=True
-    ) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", [key(name)])
-        yield
-        other.execute("SELECT pg_advisory_unlock(%s)", [key(name)])
-
-
-def a_worker_waits():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        return cursor.fetchone()[0] > 0
 
 
 def leave(profile):
@@ -41,12 +20,6 @@ def leave(profile):
         [NewChoice(profile_id=profile.pk, topic_id=None, decision=Decision.OUT, source="test")],
         now=dt.datetime.now(dt.UTC),
     )
-
-
-@pytest.fixture
-def raced(processes):
-    processes.environment |= {"HEED_CHECKPOINTS": "1"}
-    return processes
 
 
 def test_an_opt_out_between_queue_and_claim_sends_nothing(raced, push_service, start_at):
