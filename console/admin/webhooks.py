@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -73,7 +74,7 @@ class WebhookEndpointAdmin(ConsoleModelAdmin):
         "A webhook tells a program of yours what happens: what was sent, shown and clicked, who opted out, which device "
         "cannot be reached any more. Name the address that it listens on, and tick what it should know."
     )
-    list_display = ("name", "url", "told", "state", "waiting", "succeeded_at")
+    list_display = ("name", "listens_at", "told", "state", "waiting", "last_taken")
     ordering = ("name",)
     sortable_by = ()
     _new_secrets: WeakKeyDictionary[HttpRequest, str] = WeakKeyDictionary()
@@ -81,6 +82,14 @@ class WebhookEndpointAdmin(ConsoleModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[WebhookEndpoint]:
         pending = Count("deliveries", filter=Q(deliveries__state=WebhookDelivery.State.PENDING))
         return super().get_queryset(request).annotate(waiting_count=pending)
+
+    @display(description="Address")
+    def listens_at(self, endpoint: WebhookEndpoint) -> str:
+        return endpoint.url
+
+    @display(description="Last taken")
+    def last_taken(self, endpoint: WebhookEndpoint) -> dt.datetime | None:
+        return endpoint.succeeded_at
 
     @display(description="Is told")
     def told(self, endpoint: WebhookEndpoint) -> str:
@@ -102,6 +111,7 @@ class WebhookEndpointAdmin(ConsoleModelAdmin):
         sent = WebhookDelivery.objects.filter(endpoint=object_id if object_id.isdecimal() else 0)
         extra = {
             "sent": sent.defer("events").order_by("-created_at", "-pk")[:SHOWN],
+            "retried_count": sent.filter(state=WebhookDelivery.State.PENDING, attempts__gt=0).count(),
             "failed_count": sent.filter(state=WebhookDelivery.State.FAILED).count(),
             "may_change": self.has_change_permission(request),
         }

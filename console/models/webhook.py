@@ -25,6 +25,9 @@ class WebhookEndpoint(models.Model):
     retry_at = models.DateTimeField(null=True)
     succeeded_at = models.DateTimeField(null=True)
 
+    class Meta:
+        verbose_name = "webhook"
+
     def __str__(self) -> str:
         return self.name
 

@@ -90,7 +90,9 @@ def _message(row: Sequence[Any]) -> Event | None:
         "state": state,
         "reason": reason or None,
     }
-    return _event("message", pk, STATES[state], finished_at, finished_at, data)
+    # A message that is brought back ends twice: those are two events.
+    key = f"{pk}:{finished_at.isoformat()}"
+    return _event("message", key, STATES[state], finished_at, finished_at, data)
 
 
 RECEIPTS = {
