@@ -50,7 +50,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("queue", nargs="?", choices=list(settings.RQ_QUEUES), default=tasks.QUEUE)
 
-    def handle(self, *, queue: str, **options: Any) -> None:
+    def handle(self, *, queue: str = tasks.QUEUE, **options: Any) -> None:
         # Whoever watches over us dies: so do we (and tasks checks the parent between micro-batches).
         die_with_parent()
         threading.Thread(target=_beat, args=(queue,), daemon=True).start()
