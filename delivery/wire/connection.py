@@ -58,10 +58,6 @@ class Connection:
         """Nothing is under way any more."""
         raise NotImplementedError
 
-    def give_up(self, detail: str) -> None:
-        """The time is over for what is under way."""
-        self.lose(detail)
-
     def wake(self) -> None:
         """It was kept and is wanted again: see what came meanwhile."""
         self.kept = True
@@ -79,15 +75,14 @@ class Connection:
     def flush(self) -> None:
         """Send what is queued, as far as the kernel takes it."""
         try:
-            if self.line.pending:
-                self.line.flush()
+            self.line.flush()
+            self._mark()
             while self.out and not self.line.pending:
                 data = b"".join(self.out)
                 self.out.clear()
                 self._leaving, self._fresh = self._fresh, []
                 self.line.send(data)
                 self._mark()
-            self._mark()
         except OSError as error:
             self._mark()
             # What had come before may still prove something.
@@ -99,6 +94,7 @@ class Connection:
             self.lose(str(error))
 
     def _mark(self) -> None:
+        """Before every other piece: what the kernel took some of has begun."""
         if self._leaving and self.line.moved:
             for exchange in self._leaving:
                 exchange.began = True
