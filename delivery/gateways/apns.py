@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 import jwt
 import msgspec
@@ -106,6 +107,12 @@ class Apns:
         if any(outcome.action == Action.RENEW for outcome in outcomes):
             self._access.refuse(token)
         return outcomes
+
+    def try_out(self, *, now: dt.datetime) -> Outcome:
+        """A background push to a token of zeros, which belongs to no device: Apple first says what it thinks of us."""
+        self.prepare(now=now)
+        (outcome,) = self.send([Letter(address="0" * 64, payload={"push": str(UUID(int=0))}, ttl_seconds=0)], now=now)
+        return outcome
 
     def _headers(self, letter: Letter, began: int) -> dict[str, str]:
         options = letter.options.get("ios") or {}

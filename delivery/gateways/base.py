@@ -79,3 +79,8 @@ class Gateway(Protocol):
     def origin(self, address: str) -> str:
         """What is held, paused or broken together with this address: a push service's origin, a project."""
         ...
+
+    def try_out(self, *, now: dt.datetime) -> Outcome | None:
+        """Ask the gateway whether it takes our credential, without anybody being told anything: the outcome of a push to
+        an address that does not exist. None where a gateway has no such thing. The database may be used."""
+        ...

@@ -105,6 +105,18 @@ class Fcm:
             self._access.refuse(token)
         return outcomes
 
+    def try_out(self, *, now: dt.datetime) -> Outcome:
+        """A message that Google only looks at (`validate_only`), to a token that does not exist."""
+        self.prepare(now=now)
+        token = self._access.current(now=now)
+        if isinstance(token, Outcome):
+            return token
+        body = msgspec.json.encode({"validate_only": True, "message": {"token": "trial", "data": {"trial": "1"}}})
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        nobody = Letter(address="trial", payload={}, ttl_seconds=0)
+        (answer,) = self._posting.each([nobody], lambda _: Post(self._url, headers, body), now=now, until=None)
+        return answer if isinstance(answer, Outcome) else outcome_of(answer, now=now)
+
 
 def message(letter: Letter) -> bytes:
     """The request's body. What Android shows by itself is in `notification`; apps find everything in `data`, as text."""

@@ -78,6 +78,9 @@ class WebPush:
     def prepare(self, *, now: dt.datetime) -> None:
         """A signature costs little: each is made when its origin is first met."""
 
+    def try_out(self, *, now: dt.datetime) -> None:
+        """Push services know nothing of a key before somebody has subscribed with it."""
+
     def send(self, letters: Sequence[Letter], *, now: dt.datetime, until: float | None = None) -> list[Outcome]:
         """Encrypt and post each letter. A letter that cannot go out never keeps the others back."""
         answers = self._posting.each(letters, lambda letter: self._made(letter, now), now=now, until=until)

@@ -10,8 +10,10 @@ from pywebpush import WebPusher
 
 from delivery.gateways.base import Action, Letter
 from delivery.gateways.encryption import InvalidKeys, PayloadTooLarge, check_keys, encrypt
+from delivery.gateways.outcomes_webpush import WEB_PUSH, WINDOWS
 from delivery.gateways.webpush import InvalidSubject, WebPush, check_subject, generate_vapid_keys
 from delivery.http import Client
+from tests.delivery.letters import rules_hit
 from tests.gateways.webpush import AUTH, p256dh, private_key
 
 
@@ -149,30 +151,42 @@ def test_the_token_is_signed_once_an_origin_and_renewed_before_it_ends(push_serv
     assert tokens[0] == tokens[1] != tokens[2]
 
 
-# (script, action, reason): every row of the table and every way in which an answer can stay away.
+# (script, action, reason): the whole table of the specification, and the ways in which an answer can stay away.
 ROWS = [
-    ("201", Action.SENT, ""),
-    ("200", Action.SENT, ""),
-    ("202", Action.SENT, ""),
-    ("301:http://127.0.0.1:1/", Action.FIX, "redirect"),
-    ("307:http://127.0.0.1:1/", Action.FIX, "redirect"),
-    ("400:111", Action.FIX, "invalid_ttl_or_topic"),
-    ("400:108", Action.FIX, "encryption_refused"),
+    *((status, Action.SENT, "") for status in ("200", "201", "202")),
+    *((f"{status}:http://127.0.0.1:1/", Action.FIX, "redirect") for status in (301, 302, 303, 307, 308)),
+    ("400:UnauthorizedRegistration", Action.PAUSE, "unauthorized"),
     ("400:109", Action.PAUSE, "unauthorized"),
+    *((f"400:{errno}", Action.FIX, "invalid_ttl_or_topic") for errno in (111, 112, 113, 114)),
+    *((f"400:{errno}", Action.FIX, "encryption_refused") for errno in (101, 108, 110)),
     ("400", Action.FIX, "bad_request"),
-    ("401", Action.PAUSE, "unauthorized"),
+    ("401:errno 109", Action.PAUSE, "unauthorized"),
     ("403", Action.PAUSE, "unauthorized"),
-    ("404", Action.DROP, "gone"),
-    ("410", Action.DROP, "gone"),
-    ("413", Action.FIX, "payload_too_large"),
+    ("404:errno 102", Action.DROP, "gone"),
+    *((f"410:errno {errno}", Action.DROP, "gone") for errno in (103, 105, 106)),
+    ("413:errno 104", Action.FIX, "payload_too_large"),
+    ("406", Action.FIX, "refused"),
     ("429:7", Action.HOLD, "throttled"),
     ("500", Action.RETRY, "gateway_trouble"),
-    ("502", Action.RETRY, "gateway_trouble"),
+    ("502:errno 900", Action.RETRY, "gateway_trouble"),
     ("503:120", Action.RETRY, "gateway_trouble"),
+    ("503:errno 201", Action.RETRY, "gateway_trouble"),
+    ("503:errno 202", Action.RETRY, "gateway_trouble"),
     ("reset-after", Action.UNKNOWN, "no_answer"),
     ("close-after", Action.UNKNOWN, "no_answer"),
     ("418", Action.FIX, "refused"),
 ]
+
+
+def test_the_rows_above_reach_every_rule_but_that_of_windows():
+    signs = {word: f"errno {word}" for word in ("101", "108", "109", "110", "111", "112", "113", "114")}
+    hit = rules_hit(WEB_PUSH, [row[0] for row in ROWS], signs)
+    assert [rule for rule in WEB_PUSH if rule not in hit] == [rule for rule in WEB_PUSH if WINDOWS in rule.signs]
+
+
+def test_a_service_that_asks_to_come_back_at_once_waits_ten_seconds(push_service, gateway, real_now):
+    push_service.control(default="503:errno 202")
+    assert gateway.send([letter(*push_service.subscribe(1))], now=real_now)[0].wait == 10
 
 
 @pytest.mark.parametrize("place", [0, 3, 6])

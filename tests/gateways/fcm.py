@@ -72,7 +72,10 @@ class Fcm(streams.Streams):
         try:
             assert request.headers[":path"] == f"/v1/projects/{self.project}/messages:send", request.headers[":path"]
             assert request.headers["content-type"] == "application/json"
-            return {"payload": check_message(request.body), "refuse": refuse}
+            whole = json.loads(request.body)
+            assert set(whole) <= {"message", "validate_only"}
+            found = {"payload": check_message(whole["message"]), "refuse": refuse}
+            return found | {"validate_only": whole.get("validate_only", False)}
         except (AssertionError, KeyError, ValueError) as problem:
             return streams.error(problem) | {"refuse": refuse or "400:INVALID_ARGUMENT"}
 
@@ -129,11 +132,8 @@ def fcm_error(code: str) -> dict[str, str]:
     return {"@type": "type.googleapis.com/google.firebase.fcm.v1.FcmError", "errorCode": code}
 
 
-def check_message(body: bytes) -> dict[str, Any]:
-    """The message in a request, as projects.messages documents it."""
-    whole = json.loads(body)
-    assert set(whole) <= {"message", "validate_only"}
-    message: dict[str, Any] = whole["message"]
+def check_message(message: dict[str, Any]) -> dict[str, Any]:
+    """A message, as projects.messages documents it."""
     for name, value in message.items():
         assert isinstance(value, MESSAGE[name]), name
     for name, value in message.get("data", {}).items():

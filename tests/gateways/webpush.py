@@ -112,8 +112,9 @@ async def play(step: str, writer: asyncio.StreamWriter) -> bool:
     """Carry out one step of a script; whether the connection may go on."""
     name, _, argument = step.partition(":")
     if name.isdigit():
-        extra = f"Retry-After: {argument}\r\n" if argument and name != "400" else ""
-        body = json.dumps({"errno": int(argument)}) if argument and name == "400" else ""
+        number = argument.removeprefix("errno ") if name == "400" or argument.startswith("errno ") else ""
+        extra = f"Retry-After: {argument}\r\n" if argument and not number else ""
+        body = json.dumps({"errno": int(number)}) if number.isdigit() else number
         if name == "201":
             extra = "Location: https://push.example/m/1\r\nTTL: 60\r\n"
         if name in {"301", "302", "307", "308"}:
