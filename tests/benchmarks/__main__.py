@@ -20,6 +20,7 @@ GROUPS = (
     ({"B4"}, "planning"),
     ({"B5"}, "ingesting"),
     ({"B1", "B2"}, "pushes"),
+    ({"B3"}, "apps"),
     ({"B10"}, "growth"),
     ({"B11"}, "scaling"),
 )

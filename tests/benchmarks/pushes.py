@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,8 +18,13 @@ ROUNDS = 5
 PEER_MESSAGES = 400
 
 
-def prepare(data: Path, sink: Sink, count: int, *, name: str = "Bench") -> dict[str, Any]:
-    """`count` people with a device each, and a launched campaign that is due. Returns one subscription and the keys."""
+def prepare(
+    data: Path, sink: Sink, count: int, *, name: str = "Bench", device: Callable[[int], dict[str, Any]] | None = None
+) -> dict[str, Any]:
+    """`count` people with a device each, and a launched campaign that is due. Returns one subscription and the keys.
+
+    `device`: the fields of device n, where it is no browser; its credential is the caller's.
+    """
     import django
 
     django.setup()
@@ -35,6 +41,10 @@ def prepare(data: Path, sink: Sink, count: int, *, name: str = "Bench") -> dict[
 
     now = dt.datetime.now(dt.UTC)
     auth = urlsafe_b64encode(AUTH).rstrip(b"=").decode()
+
+    def browser(n: int) -> dict[str, Any]:
+        return {"gateway": "webpush", "address": f"{sink.origin}/push/{n}", "p256dh": p256dh(n), "auth": auth}
+
     credential = create_credential(name, subject="mailto:push@example.com", now=now)
     SendingRules.objects.update_or_create(pk=1, defaults={"quiet_from": None, "quiet_until": None})
     Cap.objects.create(limit=5, hours=24)
@@ -52,15 +62,12 @@ def prepare(data: Path, sink: Sink, count: int, *, name: str = "Bench") -> dict[
         (
             Device(
                 profile=one,
-                gateway="webpush",
-                address=f"{sink.origin}/push/{one.pk}",
-                p256dh=p256dh(n),
-                auth=auth,
+                **(device or browser)(one.pk),
                 created_at=now,
                 registered_at=now,
                 last_seen_at=now,
             )
-            for n, one in enumerate(people)
+            for one in people
         ),
         batch_size=5_000,
     )
@@ -103,7 +110,7 @@ def run(data: Path, wanted: set[str], *, messages: int = 20_000) -> list[dict[st
             text=True,
         ).stdout.splitlines()
         rounds = [json.loads(line) for line in lines]
-        _all_arrived(sum(one["count"] for one in rounds))
+        all_arrived(sum(one["count"] for one in rounds))
         ours = median(one["cpu"] / one["count"] for one in rounds)
         database = median(one["database"] / one["count"] for one in rounds)
         speed = median(one["count"] / one["wall"] for one in rounds)
@@ -126,10 +133,10 @@ def run(data: Path, wanted: set[str], *, messages: int = 20_000) -> list[dict[st
         sink.stop()
 
 
-def _all_arrived(count: int) -> None:
+def all_arrived(count: int, *, status: str = "201") -> None:
     from delivery.models import Push
 
-    sent = Push.objects.filter(state="sent", status="201").count()
+    sent = Push.objects.filter(state="sent", status=status).count()
     if sent < count:
         raise RuntimeError(f"{sent} of {count} pushes were accepted: this run measures nothing")
 

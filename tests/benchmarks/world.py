@@ -74,11 +74,11 @@ def make_certificate(data: Path) -> None:
 
 
 class Sink:
-    """A TLS server that says 201 to everything, in a process of its own."""
+    """A TLS server that takes everything, in a process of its own: as a push service, or (`apps`) as FCM and APNs."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *kind: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.benchmarks.sink", str(data / "sink.pem")],
+            [sys.executable, "-m", "tests.benchmarks.sink", str(data / "sink.pem"), *kind],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
@@ -89,6 +89,17 @@ class Sink:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def peers_python() -> str:
+    """An interpreter with the libraries that we compare with, in an environment of their own: the product has none."""
+    folder, wanted = ROOT / "var" / "peers", ROOT / "tests" / "benchmarks" / "peers.txt"
+    python, stamp = folder / "bin" / "python", folder / "peers.txt"
+    if not stamp.exists() or stamp.read_text() != wanted.read_text():
+        subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", str(wanted)], check=True)
+        stamp.write_text(wanted.read_text())
+    return str(python)
 
 
 def cpu_of(*words: str) -> float:
