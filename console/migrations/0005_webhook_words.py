@@ -4,14 +4,13 @@ from django.db import migrations
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('console', '0004_webhooks'),
+        ("console", "0004_webhooks"),
     ]
 
     operations = [
         migrations.AlterModelOptions(
-            name='webhookendpoint',
-            options={'verbose_name': 'webhook'},
+            name="webhookendpoint",
+            options={"verbose_name": "webhook"},
         ),
     ]
