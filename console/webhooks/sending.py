@@ -27,7 +27,7 @@ FOR_ONE = 4
 """Posts to one endpoint at a time; one that is failing gets a single one, to see whether it is back."""
 DEADLINE = 10.0
 LARGEST_ANSWER = 16 * 1024
-LEASE_SECONDS = 60
+LEASE_SECONDS = 60.0
 BACKOFF, MOST_BACKOFF = 5.0, 3600.0
 GIVE_UP = dt.timedelta(hours=24)
 EXCERPT = 500
@@ -59,7 +59,13 @@ def claim(*, now: dt.datetime, most: int = SIDE_BY_SIDE) -> list[WebhookDelivery
     with connection.cursor() as cursor:
         cursor.execute(
             _CLAIM,
-            {"now": now, "for_one": FOR_ONE, "most": most, "lease": LEASE_SECONDS, "give_up": GIVE_UP},
+            {
+                "now": now,
+                "for_one": FOR_ONE,
+                "most": most,
+                "lease": LEASE_SECONDS * settings.HEED_TIME_SCALE,
+                "give_up": GIVE_UP,
+            },
         )
         ids = [row[0] for row in cursor.fetchall()]
     return list(WebhookDelivery.objects.filter(pk__in=ids).select_related("endpoint").order_by("due_at", "pk"))

@@ -38,11 +38,13 @@ class Received:
 
 @dataclass
 class Receiver:
-    """`script` is consumed from the left, then `default`: a status, or "silence", or (status, body, headers)."""
+    """`script` is consumed from the left, then `default`: a status, or "silence", or (status, body, headers).
+    Each answer takes `seconds`."""
 
     folder: Path
     script: list[Any] = field(default_factory=list)
     default: Any = 204
+    seconds: float = 0.0
     received: list[Received] = field(default_factory=list)
 
     def start(self) -> Receiver:
@@ -56,6 +58,7 @@ class Receiver:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 mine.received.append(Received(self.path, headers, body))
                 step = mine.script.pop(0) if mine.script else mine.default
+                time.sleep(mine.seconds)
                 if step == "silence":
                     time.sleep(30)
                     return
