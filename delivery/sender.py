@@ -21,6 +21,7 @@ from delivery.gateways import gateway_of
 from delivery.gateways.base import Action, Gateway, Outcome
 from delivery.holds import Place, Watch
 from delivery.http import Client
+from delivery.lanes import Line
 from delivery.parcel import Sending
 from delivery.routes import Routes
 
@@ -34,6 +35,7 @@ class Sender:
     owner: str
     client: Client
     routes: Routes
+    line: Line = field(default_factory=Line)
     gateways: dict[int, tuple[bytes, Gateway]] = field(default_factory=dict)  # with the sealed secret it was made of
     watch: Watch = field(default_factory=Watch)
     accepted: Counter[Place] = field(default_factory=Counter)  # since the last loss there: see losses.py
