@@ -245,8 +245,9 @@ class _Batch:
 
     def _send(self, batch: Sequence[Parcel]) -> set[int]:
         """Intent, POST and record of one micro-batch. Returns the messages whose profile moved."""
-        committed = intent.commit(self.wave, batch, owner=self.sender.owner)
+        # Counted from before the commit: whoever sleeps before its answer comes must not wake with a lease of its own.
         until = time.monotonic() + settings.HEED_LEASE_SECONDS - 1
+        committed = intent.commit(self.wave, batch, owner=self.sender.owner)
         checkpoint("after_intent")
         sendings = [one for parcel in committed.pushing for one in parcel.sendings]
         posted_at = self.now
