@@ -7,7 +7,7 @@ import pytest
 from audiences.models import Device, Standing
 from delivery.models import AccessToken, Credential, Hold, Message, Push, SendingRules, Wave
 from tests import make
-from tests.delivery.sending import drain, planned, reachable, sender, states
+from tests.delivery.sending import drain, phones, planned, reachable, sender, states
 from tests.gateways.apns import ApnsService
 from tests.gateways.fcm import FcmService
 
@@ -17,15 +17,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def site(real_now):
     SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
-
-
-def phones(count, gateway, *, first=0, **values):
-    """People with one phone each, whose token is that of its number at the scripted service."""
-    token = {"fcm": FcmService.token, "apns": ApnsService.token}[gateway]
-    people = [make.profile() for _ in range(count)]
-    for number, person in enumerate(people, first):
-        make.device(person, gateway=gateway, address=token(number), **values)
-    return people
 
 
 def again(wave, now):
