@@ -13,6 +13,7 @@ from campaigns.models import Campaign
 from delivery.models import Wave
 
 State = Campaign.State
+BY_HAND = "paused by hand"
 
 
 class NotLaunchable(ValueError):
@@ -43,7 +44,7 @@ def launch(campaign: Campaign, *, by: User | None, now: dt.datetime) -> None:
         campaign.save()
 
 
-def pause(campaign: Campaign, *, now: dt.datetime, reason: str = "paused by hand") -> bool:
+def pause(campaign: Campaign, *, now: dt.datetime, reason: str = BY_HAND) -> bool:
     """Hold everything that has no intent yet. Returns whether it was going out."""
     return _move(campaign, [State.SCHEDULED, State.RUNNING], State.PAUSED, Wave.State.PAUSED, reason, now=now)
 

@@ -26,6 +26,7 @@ from console.admin.site import console_page, render_page
 from console.campaign_form import CampaignForm
 from console.campaign_summary import summarise
 from console.progress import progress_of
+from console.stops import forget as forget_stops
 from console.verdict_words import reason_words, state_words
 from delivery.models import Message, Wave
 
@@ -179,6 +180,7 @@ def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
             "resume": lambda: deeds.resume(found, now=now),
             "stop": lambda: deeds.stop(found, now=now),
         }[name]()
+        forget_stops()
         if done:
             messages.success(request, f"The campaign is {found.get_state_display()} now.")
         else:

@@ -59,7 +59,9 @@ def home(request: HttpRequest) -> HttpResponse:
         "console/home.html",
         title="Home",
         going=going,
-        troubles=troubles(now=now),
+        troubles=[
+            one for one in troubles(now=now) if one.permission == "" or not request.user.has_perm(one.permission)
+        ],
         first_steps=first_steps,
         now=now,
     )

@@ -15,9 +15,11 @@ from rq.registry import FailedJobRegistry
 
 from audiences.models import Segment
 from audiences.segments.language import InvalidRule, parse
-from campaigns.models import Campaign
 from console.models import Heartbeat, WebhookEndpoint
+from console.stops import stops
+from console.verdict_words import reason_words
 from delivery.models import Credential, Hold, Message, Wave
+from delivery.models.credential import BROKEN
 
 STALE = dt.timedelta(seconds=90)
 LATE = dt.timedelta(minutes=5)
@@ -27,12 +29,14 @@ SEGMENTS = 500
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """`weight` is bad (nothing goes out, or something is lost) or warn."""
+    """`weight` is bad (nothing goes out, or something is lost) or warn. Whoever has `permission` is told at the head of
+    every page."""
 
     weight: str
     says: str
     address: str = ""
     action: str = ""
+    permission: str = ""
 
 
 def troubles(*, now: dt.datetime) -> list[Trouble]:
@@ -40,10 +44,10 @@ def troubles(*, now: dt.datetime) -> list[Trouble]:
     webhooks = list(WebhookEndpoint.objects.order_by("pk"))
     found = [
         *_credentials(),
+        *_stops(),
         *_holds(now),
         *_processes(now, webhooks),
         *_jobs(),
-        *_waves(),
         *_segments(),
         *_late(now),
         *_webhooks(now, webhooks),
@@ -58,15 +62,20 @@ def _credentials() -> Iterator[Trouble]:
 
 
 def _holds(now: dt.datetime) -> Iterator[Trouble]:
-    held = Hold.objects.filter(Q(until=None) | Q(until__gt=now), credential__retired_at=None)
+    held = Hold.objects.filter(Q(until__gt=now) | Q(reason=BROKEN), credential__retired_at=None)
     for hold in held.select_related("credential").order_by("pk"):
-        why = hold.detail or hold.reason.replace("_", " ")
-        if hold.until is None:
-            address = reverse("console:credential_resume", args=[hold.credential_id])
-            where = f"to {hold.origin}" if hold.origin else f"with the push credential “{hold.credential}”"
-            yield Trouble("bad", f"Nothing goes {where} until someone resumes it: {why}", address, "Resume")
+        why = hold.detail or reason_words(hold.reason)
+        address = reverse("console:delivery_credential_change", args=[hold.credential_id])
+        if hold.reason == BROKEN:
+            says = f"{hold.origin} is in trouble: {why}. One push tries it each half minute; the others wait."
         else:
-            yield Trouble("warn", f"{hold.origin} asked us to wait until {hold.until:%H:%M} UTC: {why}")
+            says = f"{hold.origin} asked us to wait until {hold.until:%H:%M} UTC: {why}"
+        yield Trouble("warn", says, address, "Look at it")
+
+
+def _stops() -> Iterator[Trouble]:
+    for stop in stops():
+        yield Trouble("bad", f"{stop.says} {stop.mend}".strip(), stop.page, "Look at it", stop.permission)
 
 
 def _processes(now: dt.datetime, webhooks: list[WebhookEndpoint]) -> Iterator[Trouble]:
@@ -94,17 +103,6 @@ def _jobs() -> Iterator[Trouble]:
     if failed:
         jobs = "job has" if failed == 1 else "jobs have"
         yield Trouble("warn", f"{failed} background {jobs} failed in the last 7 days; the log says why.")
-
-
-def _waves() -> Iterator[Trouble]:
-    paused = Wave.objects.filter(state=Wave.State.PAUSED, origin__startswith="campaign:").exclude(
-        state_reason="paused by hand"
-    )
-    reasons = {int(wave.origin.partition(":")[2]): wave.state_reason for wave in paused}
-    for campaign in Campaign.objects.filter(pk__in=reasons) if reasons else ():
-        address = reverse("console:campaigns_campaign_change", args=[campaign.pk])
-        why = reasons[campaign.pk] or "something was wrong with its messages"
-        yield Trouble("bad", f"“{campaign.name}” was paused: {why}.", address, "Look at it")
 
 
 def _webhooks(now: dt.datetime, webhooks: list[WebhookEndpoint]) -> Iterator[Trouble]:

@@ -17,13 +17,14 @@ from django.db.models import Q
 
 from delivery.gateways.base import Action, Outcome
 from delivery.models import Credential, Hold, Loss, Wave
+from delivery.models.credential import BROKEN
 
 Place = tuple[int, str]
 """A credential's id and an origin: what is held, paused or broken together."""
 EVERYWHERE = ""
 """The origin that stands for all of a credential's."""
 
-BROKEN, PAUSED = "gateway_trouble", "credential_paused"
+PAUSED = "credential_paused"
 PAUSE_AFTER = 5
 PAUSE_SHARE = 0.01
 PAUSE_SHARE_LEAST = 500

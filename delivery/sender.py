@@ -16,12 +16,13 @@ from itertools import groupby
 from django.conf import settings
 from msgspec.structs import replace
 
+from audiences.sealing import unseal
 from delivery.addresses import named_origins
-from delivery.gateways import gateway_of
+from delivery.credentials import PURPOSE
+from delivery.gateways import BUILDERS
 from delivery.gateways.base import Action, Gateway, Outcome
 from delivery.holds import Place, Watch
 from delivery.http import Client
-from delivery.lanes import Line
 from delivery.parcel import Sending
 from delivery.routes import Routes
 
@@ -35,7 +36,6 @@ class Sender:
     owner: str
     client: Client
     routes: Routes
-    line: Line = field(default_factory=Line)
     gateways: dict[int, tuple[bytes, Gateway]] = field(default_factory=dict)  # with the sealed secret it was made of
     watch: Watch = field(default_factory=Watch)
     accepted: Counter[Place] = field(default_factory=Counter)  # since the last loss there: see losses.py
@@ -54,7 +54,7 @@ class Sender:
         credential = self.routes.by_id[credential_id]
         sealed, gateway = self.gateways.get(credential_id, (b"", None))
         if gateway is None or sealed != bytes(credential.secret):
-            gateway = gateway_of(credential, self.client)
+            gateway = BUILDERS[credential.gateway](credential, unseal(credential.secret, purpose=PURPOSE), self.client)
             self.gateways[credential_id] = bytes(credential.secret), gateway
         return gateway
 

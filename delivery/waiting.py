@@ -17,8 +17,9 @@ from django.db.models import Q
 from delivery import holds
 from delivery.gates.facts import DeviceFacts, EarlierPush, Facts
 from delivery.gates.verdict import Effect, Verdict
-from delivery.holds import BROKEN, Place
+from delivery.holds import Place
 from delivery.models import Arm, Hold
+from delivery.models.credential import BROKEN
 from delivery.parcel import Wait
 from delivery.sender import Sender
 

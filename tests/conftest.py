@@ -14,6 +14,7 @@ from django.db import connection
 
 from audiences import names_seen, sources
 from audiences.partitions import _known, ensure_months
+from console import stops
 from console.api import keys
 from console.tracking import rates
 from tests.benchmarks.world import make_certificate
@@ -49,6 +50,7 @@ def nothing_remembered() -> None:
     sources.forget_sources()
     keys.forget_keys()
     rates.forget()
+    stops.forget()
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from console.admin.forms import TickedMomentsForm
 from console.admin.site import ConsoleModelAdmin, site
+from console.credential_state import credential_state
 from console.length_field import LengthField
 from delivery.credentials import create_credential
 from delivery.models import Cap, Credential, SendingRules
@@ -184,7 +185,7 @@ class CredentialAdmin(ConsoleModelAdmin):
     )
     form = CredentialForm
     labels = {"subject": "Address for push services"}
-    change_form_before_template = "console/credential_holds.html"
+    change_form_outer_before_template = "console/credential_state.html"
     list_display = ("name", "gateway", "subject", "state", "created_at")
     ordering = ("pk",)
     sortable_by = ()
@@ -194,6 +195,14 @@ class CredentialAdmin(ConsoleModelAdmin):
         if credential.retired_at:
             return "retired"
         return "paused" if any(hold.until is None for hold in credential.holds.all()) else "in use"
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        credential = self.get_object(request, object_id)
+        extra = credential_state(credential, now=timezone.now()) if credential else {}
+        extra["may_change"] = self.has_change_permission(request)
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
         return super().get_queryset(request).prefetch_related("holds")

@@ -49,6 +49,11 @@ class ConsoleSite(UnfoldAdminSite):
 
         return pages.urlpatterns
 
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        from console.stops import shown
+
+        return {**super().each_context(request), "stops": shown(request) if self.has_permission(request) else ()}
+
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from console import dashboard
 

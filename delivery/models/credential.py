@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import datetime as dt
+
 from django.core.validators import MinValueValidator
 from django.db import models
 
 from audiences.models import Device
+
+BROKEN = "gateway_trouble"
+"""The reason of a hold that ends by an answer, not by time: see holds.py."""
 
 
 class Credential(models.Model):
@@ -72,6 +77,9 @@ class Hold(models.Model):
 
     def __str__(self) -> str:
         return f"{self.origin}: {self.reason}"
+
+    def in_force(self, now: dt.datetime) -> bool:
+        return self.until is None or self.until > now or self.reason == BROKEN
 
 
 class Loss(models.Model):

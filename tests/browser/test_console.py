@@ -12,9 +12,9 @@ from django.urls import reverse
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from audiences.consent import NewChoice, record
-from audiences.models import EventName
+from audiences.models import Device, EventName
 from campaigns.models import Campaign
-from delivery.models import Cap, Hold, Message, Push
+from delivery.models import Cap, Hold, Loss, Message, Push
 from tests import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -119,6 +119,12 @@ def seed(words: list[str]) -> dict[str, int]:
     Hold.objects.create(
         credential=credential, origin="https://push.example.net", reason=say(40), detail=say(), since=now
     )
+    Hold.objects.create(
+        credential=credential, origin="https://dead.example.net", reason="mass_drop", detail=say(), since=now
+    )
+    Loss.objects.create(credential=credential, origin="https://dead.example.net", count=400, since=now)
+    dead = make.device(people[4], address=f"https://dead.example.net/{say()}", browser=say(30))
+    Device.objects.filter(pk=dead.pk).update(quarantined_at=now, quarantine_reason=say(40))
     source = make.source("browser")
     source.name = say()
     source.save()
@@ -169,6 +175,7 @@ def addresses(made: dict[str, int]) -> dict[str, str]:
         "credentials": at("delivery_credential_changelist"),
         "credential-resume": at("credential_resume", made["credential"]),
         "credential": at("delivery_credential_change", made["credential"]),
+        "credential-devices": at("credential_devices", made["credential"]),
         "team": at("auth_user_changelist"),
         "member-new": at("auth_user_add"),
         "password": at("password_change"),

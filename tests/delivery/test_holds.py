@@ -7,8 +7,9 @@ import pytest
 from delivery import holds, waiting
 from delivery.dispatch import drain_batch
 from delivery.gateways.base import Action, Outcome
-from delivery.holds import BROKEN, EVERYWHERE, Watch
+from delivery.holds import EVERYWHERE, Watch
 from delivery.models import Credential, Hold, Message, Push, SendingRules
+from delivery.models.credential import BROKEN
 from tests import make
 from tests.delivery.sending import drain, planned, reachable, sender, states
 

@@ -8,8 +8,8 @@ from django.db.models import Avg
 
 from audiences.models import Device
 from delivery import holds, losses
-from delivery.holds import BROKEN
 from delivery.models import Hold, Loss, Message, Wave
+from delivery.models.credential import BROKEN
 from delivery.restore import restore, set_aside
 from tests.delivery.sending import planned, reachable, states
 from tests.drills.books import doubles, is_over
