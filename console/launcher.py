@@ -24,6 +24,7 @@ from django.conf import settings
 
 from console.embedded import Embedded
 from console.environment import refuse
+from delivery.lanes import Lane
 
 COLOURS = (36, 33, 32, 35, 34, 31)
 STOP_SECONDS = 15
@@ -144,6 +145,7 @@ class Launcher:
         found = [("web", [sys.executable, "-m", "gunicorn", "-c", "python:console.gunicorn", "console.wsgi"])]
         found += [("clock", [*manage, "clock"])]
         found += [(f"worker.{n}", [*manage, "work"]) for n in range(1, settings.HEED_WORKERS + 1)]
+        found += [(f"now.{n}", [*manage, "work", Lane.NOW]) for n in range(1, settings.HEED_TRANSACTIONAL_WORKERS + 1)]
         found += [("background", [*manage, "work", "background"])]
         if self._demo_facts():
             found += [("devices", [*manage, "demo_gateway"]), ("people", [*manage, "demo_people"])]

@@ -61,6 +61,8 @@ HEED_WEBHOOK_ORIGINS = environment.origins("HEED_WEBHOOK_ORIGINS")
 
 # How many worker processes send, and how each of them works.
 HEED_WORKERS = int(environment.number("HEED_WORKERS", 2, least=0, most=64))
+# How many more send transactional messages alone, so that no broadcast delays them; with none the others take them first.
+HEED_TRANSACTIONAL_WORKERS = int(environment.number("HEED_TRANSACTIONAL_WORKERS", 1, least=0, most=64))
 # Pushes whose intent is committed together: at most so many are in doubt when a worker dies.
 HEED_MICRO_BATCH = int(environment.number("HEED_MICRO_BATCH", 64, least=1, most=1000))
 # How long a worker owns what it claimed, in seconds of the database's clock.
@@ -149,7 +151,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = environment.text("REDIS_URL", embedded.redis_url(HEED_DATA))
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"}
-    for name in ("deliver", "background")
+    for name in ("deliver", "deliver-now", "background")
 }
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 

@@ -100,6 +100,7 @@ REASONS = {
     "invalid_keys": "The device's keys are not valid",
     "credential_missing": "There is no push credential",
     "credential_paused": "The push credential is paused",
+    "credential_unusable": "The push credential cannot be opened",
     "mass_drop": "The push service calls nearly every device dead, which is not believed before somebody has looked",
     "attempts_exhausted": "Five attempts failed",
     "expired_in_retry": "Its time was over before it could be tried again",

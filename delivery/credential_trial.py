@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from audiences.sealing import unseal
 from delivery.addresses import named_origins
-from delivery.credentials import PURPOSE
-from delivery.gateways import BUILDERS
+from delivery.gateways import gateway_of
 from delivery.gateways.base import Action, Outcome
 from delivery.http import Client
 from delivery.models import Credential
 
 REFUSALS = {
+    "credential_unusable": "Its secret does not open",
     "unauthorized": "The gateway does not accept it",
     "other_project": "It belongs to another project",
     "unknown_project": "Google does not know the project, or Cloud Messaging is not enabled in it",
@@ -42,8 +41,7 @@ def try_out(credential: Credential, *, now: dt.datetime) -> Trial:
     roots = (settings.HEED_CA_FILE.read_bytes(),) if settings.HEED_CA_FILE else ()
     client = Client(exempt=named_origins(), roots=roots)
     try:
-        secret = unseal(credential.secret, purpose=PURPOSE)
-        outcome = BUILDERS[credential.gateway](credential, secret, client).try_out(now=now)
+        outcome = gateway_of(credential, client).try_out(now=now)
     finally:
         client.close()
     return Trial(None, "This gateway cannot be asked before something is sent.") if outcome is None else _read(outcome)

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.conf import settings
 
-from delivery import doubts, holds, intent, outbox, pacing, recording
+from delivery import doubts, holds, intent, lanes, outbox, pacing, recording
 from delivery.attempts import weigh
 from delivery.checkpoints import checkpoint
 from delivery.content import Rendered, Rendering, Unrenderable, source_named
@@ -25,9 +25,10 @@ from delivery.gates.fetch import Fetcher
 from delivery.gates.judge import AFTER_CONTENT, judge
 from delivery.gates.verdict import Verdict
 from delivery.gateways.base import Letter
+from delivery.lanes import Lane
 from delivery.learning import learn, learn_of_devices
 from delivery.losses import guard
-from delivery.models import Hold
+from delivery.models import Hold, MessageClass, Wave
 from delivery.parcel import Parcel, Sending, Wait
 from delivery.payload import new_push_ids, payload
 from delivery.recording import NotSent
@@ -35,31 +36,40 @@ from delivery.sender import Sender
 from delivery.waiting import choose
 
 ROUNDS = 6
+TRIES = 100
 
 
 class LostSupervisor(Exception):
     """The process that watches over this worker is gone: it stops after the current micro-batch."""
 
 
-def drain_batch(sender: Sender, *, limit: int = outbox.CLAIM) -> int:
+def drain_batch(sender: Sender, *, limit: int = outbox.CLAIM, lane: Lane = Lane.ORDINARY) -> int:
     """Claim one batch and carry it through. Returns how many messages it held; 0 when nothing is due."""
-    while (wave := outbox.next_wave()) is not None:
-        # Another worker may have taken the last turns of a wave that has a limit: then the next one.
-        if allowed := pacing.allowance(wave, limit):
-            break
-    else:
-        return 0
-    sender.refresh()
-    claim = outbox.claim(wave, owner=sender.owner, limit=allowed)
+    for _ in range(TRIES):
+        wave = lanes.next_wave(lane, sender.line)
+        if wave is None:
+            return 0
+        sender.refresh()
+        if count := _drain(sender, wave, limit=limit):
+            return count
+    return 0
+
+
+def _drain(sender: Sender, wave: Wave, *, limit: int) -> int:
+    allowed = pacing.allowance(wave, limit)
+    claim = outbox.claim(wave, owner=sender.owner, limit=allowed) if allowed else None
     claimed_at = time.monotonic()
+    count = len(claim.rows) if claim else 0
+    # Where others were faster, or took the last turns, it is the next one's turn.
+    sender.line.done(wave.pk, has_more=count == limit)
     checkpoint("after_claim")
     begun = 0
-    if claim.rows:
+    if claim and count:
         batch = _Batch(sender, claim, claimed_at)
         batch.run()
         begun = batch.begun
     pacing.give_back_allowance(wave, allowed - begun)
-    return len(claim.rows)
+    return count
 
 
 class _Batch:
@@ -106,12 +116,21 @@ class _Batch:
                 outbox.release(self.wave, [row["id"] for row in rows], owner=self.sender.owner)
                 self.pacer.give_back()
                 return []
+            self._make_way()
             batch = self._without_held(batch)
             if batch:
                 again |= self._send(batch)
             self._keep(parcels)
         self.pacer.give_back()
         return [row for row in rows if row["id"] in again]
+
+    def _make_way(self) -> None:
+        """A transactional message that waits goes between two micro-batches of anything else."""
+        if self.wave.message_class == MessageClass.TRANSACTIONAL or not lanes.must_make_way(self.sender.line):
+            return
+        wave = lanes.next_wave(Lane.NOW, self.sender.line)
+        if wave:
+            _drain(self.sender, wave, limit=outbox.CLAIM)
 
     def _without_held(self, batch: list[Parcel]) -> list[Parcel]:
         """What this batch's earlier answers put on hold is not posted any more: it goes back, to wait for the hold."""
@@ -226,8 +245,9 @@ class _Batch:
 
     def _send(self, batch: Sequence[Parcel]) -> set[int]:
         """Intent, POST and record of one micro-batch. Returns the messages whose profile moved."""
-        committed = intent.commit(self.wave, batch, owner=self.sender.owner)
+        # Counted from before the commit: whoever sleeps before its answer comes must not wake with a lease of its own.
         until = time.monotonic() + settings.HEED_LEASE_SECONDS - 1
+        committed = intent.commit(self.wave, batch, owner=self.sender.owner)
         checkpoint("after_intent")
         sendings = [one for parcel in committed.pushing for one in parcel.sendings]
         posted_at = self.now

@@ -45,7 +45,7 @@ WITH judged AS (
            lease_until = now() + make_interval(secs => %(lease)s)
     FROM judged j JOIN standing s ON s.profile_id = j.profile_id, delivery_wave w
     WHERE m.id = j.message_id AND m.wave_on = %(wave_on)s AND m.state = 'claimed' AND m.owner = %(owner)s
-      AND m.fence = j.fence AND m.lease_until > now() AND j.good_until > clock_timestamp()
+      AND m.fence = j.fence AND m.lease_until > clock_timestamp() AND j.good_until > clock_timestamp()
       AND w.id = %(wave)s AND w.state = 'running'
     RETURNING m.id
 ), made AS (

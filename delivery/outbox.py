@@ -40,48 +40,6 @@ class Claim:
     now: dt.datetime
 
 
-_RUNNING_DUE = """
-SELECT w.id FROM delivery_wave w
-WHERE w.state = 'running' AND EXISTS (
-    SELECT FROM delivery_message m
-    WHERE m.wave_id = w.id AND m.wave_on = w.wave_on AND m.state = 'queued' AND m.due_at <= now())
-"""
-_EMPTY = """
-SELECT t.frees_at FROM delivery_throttle t
-WHERE w.per_minute IS NOT NULL AND t.name = 'wave:' || w.id AND t.frees_at > clock_timestamp()
-"""
-_DUE = f"{_RUNNING_DUE} AND NOT EXISTS ({_EMPTY})"
-
-
-def next_wave() -> Wave | None:
-    """A running wave that has due messages and turns: transactional ones first, else any, so that none starves."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"{_DUE} ORDER BY w.message_class <> 'transactional', random() LIMIT 1")
-        found = cursor.fetchone()
-    return Wave.objects.select_related("topic").get(pk=found[0]) if found else None
-
-
-def anything_due() -> bool:
-    """Whether a worker would find something to do now."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT EXISTS ({_DUE})")
-        return bool(cursor.fetchone()[0])
-
-
-def next_turn() -> float | None:
-    """Seconds until a wave that has used up its turns has some again; None where nothing due waits for that."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT extract(epoch FROM min(t.frees_at) - clock_timestamp())
-            FROM delivery_wave w, LATERAL ({_EMPTY}) t
-            WHERE w.per_minute IS NOT NULL AND w.id IN ({_RUNNING_DUE})
-            """
-        )
-        found = cursor.fetchone()[0]
-    return None if found is None else float(found)
-
-
 _CLAIM = f"""
 WITH due AS (
     SELECT m.id FROM delivery_message m

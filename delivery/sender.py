@@ -16,13 +16,12 @@ from itertools import groupby
 from django.conf import settings
 from msgspec.structs import replace
 
-from audiences.sealing import unseal
 from delivery.addresses import named_origins
-from delivery.credentials import PURPOSE
-from delivery.gateways import BUILDERS
+from delivery.gateways import gateway_of
 from delivery.gateways.base import Action, Gateway, Outcome
 from delivery.holds import Place, Watch
 from delivery.http import Client
+from delivery.lanes import Line
 from delivery.parcel import Sending
 from delivery.routes import Routes
 
@@ -36,6 +35,7 @@ class Sender:
     owner: str
     client: Client
     routes: Routes
+    line: Line = field(default_factory=Line)
     gateways: dict[int, tuple[bytes, Gateway]] = field(default_factory=dict)  # with the sealed secret it was made of
     watch: Watch = field(default_factory=Watch)
     accepted: Counter[Place] = field(default_factory=Counter)  # since the last loss there: see losses.py
@@ -54,7 +54,7 @@ class Sender:
         credential = self.routes.by_id[credential_id]
         sealed, gateway = self.gateways.get(credential_id, (b"", None))
         if gateway is None or sealed != bytes(credential.secret):
-            gateway = BUILDERS[credential.gateway](credential, unseal(credential.secret, purpose=PURPOSE), self.client)
+            gateway = gateway_of(credential, self.client)
             self.gateways[credential_id] = bytes(credential.secret), gateway
         return gateway
 

@@ -12,12 +12,12 @@ import redis
 from django.conf import settings
 from django.utils import timezone
 
-from delivery import outbox, receipts, submission, sweeper, tally, throttle, waiting
+from delivery import lanes, receipts, submission, sweeper, tally, throttle, waiting
 from delivery.dispatch import LostSupervisor, drain_batch
+from delivery.lanes import Lane
 from delivery.sender import NoCredential, Sender, build_sender
 
 log = logging.getLogger(__name__)
-QUEUE = "deliver"
 SECONDS = 50
 TURN_SECONDS = 1.0
 LOOK_SECONDS = 0.1
@@ -37,14 +37,14 @@ def sender() -> Sender:
     return _sender
 
 
-def drain() -> int:
+def drain(lane: str = Lane.ORDINARY) -> int:
     """Send what is due, for at most 50 s; then another hint goes on. Returns how many messages were decided."""
     ends = time.monotonic() + SECONDS
     count = 0
     try:
         mine = sender()
         while time.monotonic() < ends and not stopping.is_set():
-            done = drain_batch(mine)
+            done = drain_batch(mine, lane=Lane(lane))
             count += done
             if not done and not _waits_for_turns():
                 break
@@ -58,7 +58,7 @@ def drain() -> int:
 
 def _waits_for_turns() -> bool:
     """Wait a moment for a wave that has used up its turns, where that is sooner than the next hint."""
-    wait = outbox.next_turn()
+    wait = lanes.next_turn()
     if wait is None or wait > TURN_SECONDS:
         return False
     stopping.wait(min(max(wait, 0), LOOK_SECONDS))
@@ -66,14 +66,17 @@ def _waits_for_turns() -> bool:
 
 
 def hint_due() -> int:
-    """Wake workers while something is due: as many hints as there are workers, never more. Returns how many."""
-    if not outbox.anything_due():
-        return 0
-    queue = django_rq.get_queue(QUEUE)
-    wanted = max(settings.HEED_WORKERS, 1) - queue.count
-    for _ in range(max(wanted, 0)):
-        queue.enqueue(drain, result_ttl=0, failure_ttl=7 * 86_400)
-    return max(wanted, 0)
+    """Wake workers while something is due: as many hints as a lane has workers, never more. Returns how many."""
+    workers = {Lane.NOW: settings.HEED_TRANSACTIONAL_WORKERS, Lane.ORDINARY: max(settings.HEED_WORKERS, 1)}
+    given = 0
+    for lane, count in workers.items():
+        if not count or not lanes.is_due(lane):
+            continue
+        queue = django_rq.get_queue(lane)
+        for _ in range(count - queue.count):
+            queue.enqueue(drain, lane, result_ttl=0, failure_ttl=7 * 86_400)
+            given += 1
+    return given
 
 
 def hint() -> None:

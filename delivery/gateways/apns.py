@@ -18,7 +18,7 @@ from audiences.models import Device
 from delivery.gateways.access import Access, Minted, holder_of
 from delivery.gateways.base import Action, Letter, Outcome
 from delivery.gateways.outcomes_apns import outcome_of
-from delivery.gateways.posting import Posting
+from delivery.gateways.posting import TokenPosting
 from delivery.http import Client, Post
 from delivery.models import Credential
 
@@ -73,40 +73,30 @@ class Apns:
 
     def __init__(self, *, topic: str, access: Access, client: Client, origin: str) -> None:
         self._topic = topic
-        self._access = access
-        self._posting = Posting(client, name="APNs")
+        self._posting = TokenPosting(client, access=access, name="APNs")
         self._origin = origin
 
     def origin(self, address: str) -> str:
         return self._origin
 
     def prepare(self, *, now: dt.datetime) -> None:
-        self._access.prepare(now=now)
+        self._posting.prepare(now=now)
 
     def send(self, letters: Sequence[Letter], *, now: dt.datetime, until: float | None = None) -> list[Outcome]:
-        """One request a letter, all on few connections. Without a token none begins."""
-        token = self._access.current(now=now)
-        if isinstance(token, Outcome):
-            return [token] * len(letters)
+        """One request a letter, all on few connections."""
         began = int(now.timestamp())
-        authorization = f"bearer {token}"
 
-        def made(letter: Letter) -> Post | Outcome:
+        def made(letter: Letter, token: str) -> Post | Outcome:
             if not _TOKEN.fullmatch(letter.address):
                 return Outcome(Action.DROP, "bad_token", detail="an APNs token is hexadecimal")
             body = notification(letter)
             if len(body) > LARGEST_PAYLOAD:
                 said = f"the notification has {len(body):,} bytes; {LARGEST_PAYLOAD:,} is the limit"
                 return Outcome(Action.FIX, "payload_too_large", detail=said)
-            headers = {"authorization": authorization, **self._headers(letter, began)}
-            url = f"{self._origin}/3/device/{letter.address}"
-            return Post(url, headers, body, http2_only=True)
+            headers = {"authorization": f"bearer {token}", **self._headers(letter, began)}
+            return Post(f"{self._origin}/3/device/{letter.address}", headers, body, http2_only=True)
 
-        answers = self._posting.each(letters, made, now=now, until=until)
-        outcomes = [one if isinstance(one, Outcome) else outcome_of(one, now=now) for one in answers]
-        if any(outcome.action == Action.RENEW for outcome in outcomes):
-            self._access.refuse(token)
-        return outcomes
+        return self._posting.outcomes(letters, made, outcome_of, now=now, until=until)
 
     def try_out(self, *, now: dt.datetime) -> Outcome:
         """A background push to a token of zeros, which belongs to no device: Apple first says what it thinks of us."""

@@ -16,7 +16,7 @@ from delivery.credentials import ServiceAccount
 from delivery.gateways.access import Access, Minted, NotMinted, holder_of
 from delivery.gateways.base import Action, Letter, Outcome
 from delivery.gateways.outcomes_fcm import outcome_of
-from delivery.gateways.posting import Posting
+from delivery.gateways.posting import TokenPosting
 from delivery.http import Answer, Client, Post
 from delivery.models import Credential
 
@@ -73,49 +73,38 @@ class Fcm:
     """Sends to one project's tokens. Keeps its access token and connections for the life of the process."""
 
     def __init__(self, *, project: str, access: Access, client: Client, origin: str) -> None:
-        self._access = access
-        self._posting = Posting(client, name="FCM", deadline=DEADLINE)
+        self._posting = TokenPosting(client, access=access, name="FCM", deadline=DEADLINE)
         self._project = f"{origin}/v1/projects/{project}"
-        self._url = f"{self._project}/messages:send"
 
     def origin(self, address: str) -> str:
         return self._project
 
     def prepare(self, *, now: dt.datetime) -> None:
-        self._access.prepare(now=now)
+        self._posting.prepare(now=now)
 
     def send(self, letters: Sequence[Letter], *, now: dt.datetime, until: float | None = None) -> list[Outcome]:
-        """One request a letter. Without a token none begins."""
-        token = self._access.current(now=now)
-        if isinstance(token, Outcome):
-            return [token] * len(letters)
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-        def made(letter: Letter) -> Post | Outcome:
-            body = message(letter)
-            size = len(body) - len(letter.address)
-            if size > LARGEST_PAYLOAD:
-                said = f"the message has {size:,} bytes; {LARGEST_PAYLOAD:,} is the limit"
-                return Outcome(Action.FIX, "payload_too_large", detail=said)
-            return Post(self._url, headers, body)
-
-        answers = self._posting.each(letters, made, now=now, until=until)
-        outcomes = [one if isinstance(one, Outcome) else outcome_of(one, now=now) for one in answers]
-        if any(outcome.action == Action.RENEW for outcome in outcomes):
-            self._access.refuse(token)
-        return outcomes
+        """One request a letter."""
+        return self._posting.outcomes(letters, self._made, outcome_of, now=now, until=until)
 
     def try_out(self, *, now: dt.datetime) -> Outcome:
         """A message that Google only looks at (`validate_only`), to a token that does not exist."""
         self.prepare(now=now)
-        token = self._access.current(now=now)
-        if isinstance(token, Outcome):
-            return token
         body = msgspec.json.encode({"validate_only": True, "message": {"token": "trial", "data": {"trial": "1"}}})
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         nobody = Letter(address="trial", payload={}, ttl_seconds=0)
-        (answer,) = self._posting.each([nobody], lambda _: Post(self._url, headers, body), now=now, until=None)
-        return answer if isinstance(answer, Outcome) else outcome_of(answer, now=now)
+        (outcome,) = self._posting.outcomes([nobody], lambda _, token: self._post(token, body), outcome_of, now=now)
+        return outcome
+
+    def _made(self, letter: Letter, token: str) -> Post | Outcome:
+        body = message(letter)
+        size = len(body) - len(letter.address)
+        if size > LARGEST_PAYLOAD:
+            said = f"the message has {size:,} bytes; {LARGEST_PAYLOAD:,} is the limit"
+            return Outcome(Action.FIX, "payload_too_large", detail=said)
+        return self._post(token, body)
+
+    def _post(self, token: str, body: bytes) -> Post:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        return Post(f"{self._project}/messages:send", headers, body)
 
 
 def message(letter: Letter) -> bytes:

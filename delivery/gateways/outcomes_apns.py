@@ -60,7 +60,7 @@ class _Said(msgspec.Struct):
     timestamp: int | None = None
 
 
-def outcome_of(answer: Answer, *, now: dt.datetime) -> Outcome:
+def outcome_of(answer: Answer, now: dt.datetime) -> Outcome:
     """What this answer of APNs means."""
     if answer.proved != "answered":
         return not_answered(answer)

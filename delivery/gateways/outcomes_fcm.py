@@ -48,7 +48,7 @@ class _Said(msgspec.Struct):
     name: str = ""
 
 
-def outcome_of(answer: Answer, *, now: dt.datetime) -> Outcome:
+def outcome_of(answer: Answer, now: dt.datetime) -> Outcome:
     """What this answer of FCM means."""
     if answer.proved != "answered":
         return not_answered(answer, least_wait=LEAST_RETRY)

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 
+from delivery.gateways.access import Access
 from delivery.gateways.base import Action, Letter, Outcome
 from delivery.http import DEADLINE, Answer, Client, Post
 
@@ -61,7 +62,7 @@ class Posting:
     def _compare_clocks(self, answers: Sequence[Answer], now: dt.datetime) -> None:
         if time.monotonic() < self._said_at + SAY_AGAIN:
             return
-        said = next((header(answer, "date") for answer in answers if answer.proved == "answered"), "")
+        said = next((answer.headers.get("date", "") for answer in answers if answer.proved == "answered"), "")
         try:
             skew = email.utils.parsedate_to_datetime(said) - now
         except (TypeError, ValueError):
@@ -76,6 +77,31 @@ class Posting:
             )
 
 
-def header(answer: Answer, name: str) -> str:
-    """A header's value, or nothing."""
-    return answer.headers.get(name, "")
+class TokenPosting(Posting):
+    """For gateways that take an access token: without one nothing is begun; one that is refused is minted anew."""
+
+    def __init__(self, client: Client, *, access: Access, name: str, deadline: float = DEADLINE) -> None:
+        super().__init__(client, name=name, deadline=deadline)
+        self._access = access
+
+    def prepare(self, *, now: dt.datetime) -> None:
+        self._access.prepare(now=now)
+
+    def outcomes(
+        self,
+        letters: Sequence[Letter],
+        make: Callable[[Letter, str], Post | Outcome],
+        read: Callable[[Answer, dt.datetime], Outcome],
+        *,
+        now: dt.datetime,
+        until: float | None = None,
+    ) -> list[Outcome]:
+        """Make each letter with the token, post it, and read its answer. One outcome each, in order."""
+        token = self._access.current(now=now)
+        if isinstance(token, Outcome):
+            return [token] * len(letters)
+        answers = self.each(letters, lambda letter: make(letter, token), now=now, until=until)
+        outcomes = [one if isinstance(one, Outcome) else read(one, now) for one in answers]
+        if any(outcome.action == Action.RENEW for outcome in outcomes):
+            self._access.refuse(token)
+        return outcomes

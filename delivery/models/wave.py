@@ -64,7 +64,8 @@ class Wave(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["origin", "occurrence"], name="wave_once")]
         indexes = [
-            models.Index(fields=["state"], name="wave_open", condition=~models.Q(state__in=["finished", "stopped"]))
+            models.Index(fields=["state"], name="wave_open", condition=~models.Q(state__in=["finished", "stopped"])),
+            models.Index(fields=["message_class"], name="wave_running", condition=models.Q(state="running")),
         ]
 
     def __str__(self) -> str:

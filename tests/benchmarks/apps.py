@@ -6,13 +6,12 @@ import datetime as dt
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from tests.benchmarks.push_worker import WARM
-from tests.benchmarks.pushes import ROUNDS, all_arrived, prepare
+from tests.benchmarks.pushes import all_arrived, drained, prepare
 from tests.benchmarks.world import ROOT, Sink, peers_python
 
 PEER_MESSAGES = 2_000
@@ -78,15 +77,7 @@ def _ours(data: Path, sink: Sink, environment: dict[str, str], gateway: str, mes
     Wave.objects.update(exact_time=True, running_at=dt.datetime.now(dt.UTC) - dt.timedelta(minutes=5))
     before = Push.objects.filter(state="sent", status="200").count()
     connections.close_all()
-    lines = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.push_worker", str(ROUNDS), str(messages // ROUNDS)],
-        cwd=ROOT,
-        env=environment,
-        check=True,
-        stdout=subprocess.PIPE,
-        text=True,
-    ).stdout.splitlines()
-    rounds = [json.loads(line) for line in lines]
+    rounds = drained(environment, messages)
     all_arrived(before + sum(one["count"] for one in rounds), status="200")
     return {
         "cpu": median(one["cpu"] / one["count"] for one in rounds),

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -100,16 +100,7 @@ def run(data: Path, wanted: set[str], *, messages: int = 20_000) -> list[dict[st
     sink = Sink(data)
     try:
         keys = prepare(data, sink, messages + WARM)
-        environment = os.environ | {"HEED_PUSH_ORIGINS": sink.origin}
-        lines = subprocess.run(
-            [sys.executable, "-m", "tests.benchmarks.push_worker", str(ROUNDS), str(messages // ROUNDS)],
-            cwd=ROOT,
-            env=environment,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        ).stdout.splitlines()
-        rounds = [json.loads(line) for line in lines]
+        rounds = drained(os.environ | {"HEED_PUSH_ORIGINS": sink.origin}, messages)
         all_arrived(sum(one["count"] for one in rounds))
         ours = median(one["cpu"] / one["count"] for one in rounds)
         database = median(one["database"] / one["count"] for one in rounds)
@@ -131,6 +122,19 @@ def run(data: Path, wanted: set[str], *, messages: int = 20_000) -> list[dict[st
         return results
     finally:
         sink.stop()
+
+
+def drained(environment: Mapping[str, str], messages: int) -> list[dict[str, float]]:
+    """What one worker used in each round: see push_worker.py."""
+    lines = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks.push_worker", str(ROUNDS), str(messages // ROUNDS)],
+        cwd=ROOT,
+        env=environment,
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    ).stdout.splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def all_arrived(count: int, *, status: str = "201") -> None:

@@ -7,10 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from audiences.sealing import unseal
+from delivery import gateways
 from delivery.addresses import named_origins
-from delivery.credentials import PURPOSE
-from delivery.gateways import BUILDERS
 from delivery.gateways.base import Gateway, Letter
 from delivery.gateways.outcomes import Rule
 from delivery.http import Client
@@ -30,7 +28,7 @@ def letter(address: str, **values: Any) -> Letter:
 def gateway_of(credential: Credential, certificate: Path) -> Iterator[Gateway]:
     """The credential's gateway with a client of its own, not prepared yet."""
     client = Client(exempt=named_origins(), roots=[(certificate / "ca.pem").read_bytes()])
-    yield BUILDERS[credential.gateway](credential, unseal(credential.secret, purpose=PURPOSE), client)
+    yield gateways.gateway_of(credential, client)
     client.close()
 
 

@@ -10,9 +10,12 @@ from typing import Any
 from audiences.models import Device, Profile, Standing
 from delivery.content import Rendered, Unrenderable, register
 from delivery.dispatch import drain_batch
+from delivery.lanes import Lane
 from delivery.models import Message, Push, Wave
 from delivery.sender import Sender, build_sender
 from tests import make
+from tests.gateways.apns import ApnsService
+from tests.gateways.fcm import FcmService
 
 
 class Plain:
@@ -45,6 +48,15 @@ def reachable(service: Any, count: int, *, first: int = 0) -> list[Profile]:
     Standing.objects.bulk_create(Standing(profile=profile) for profile in profiles)
     subscribed(service, profiles, first=first)
     return profiles
+
+
+def phones(count: int, gateway: str, *, first: int = 0, **values: Any) -> list[Profile]:
+    """People with one phone each, whose token is that of its number at the scripted service."""
+    token = {"fcm": FcmService.token, "apns": ApnsService.token}[gateway]
+    people = [make.profile() for _ in range(count)]
+    for number, person in enumerate(people, first):
+        make.device(person, gateway=gateway, address=token(number), **values)
+    return people
 
 
 def subscribed(service: Any, profiles: Sequence[Profile], *, first: int = 0, now: dt.datetime = make.NOW) -> None:
@@ -106,7 +118,7 @@ def drain() -> int:
     """Everything that is due, with one sender."""
     count = 0
     with sender() as mine:
-        while done := drain_batch(mine):
+        while done := drain_batch(mine, lane=Lane.NOW) or drain_batch(mine):
             count += done
     return count
 

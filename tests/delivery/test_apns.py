@@ -259,8 +259,8 @@ def test_who_is_unregistered_was_so_since_a_moment(apns_service, gateway, real_n
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[]", b'{"reason": 7}', b'{"reason":"Unregistered","timestamp":1e99}'])
 def test_a_strange_body_changes_nothing(body, real_now):
-    assert outcome_of(Answer("answered", 410, body=body), now=real_now).action != Action.SENT
-    assert outcome_of(Answer("answered", 200, body=body), now=real_now).action == Action.SENT
+    assert outcome_of(Answer("answered", 410, body=body), real_now).action != Action.SENT
+    assert outcome_of(Answer("answered", 200, body=body), real_now).action == Action.SENT
 
 
 @pytest.mark.parametrize("place", [0, 3, 6])

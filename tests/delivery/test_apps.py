@@ -5,9 +5,9 @@ import datetime as dt
 import pytest
 
 from audiences.models import Device, Standing
-from delivery.models import AccessToken, Hold, Message, Push, SendingRules, Wave
+from delivery.models import AccessToken, Credential, Hold, Message, Push, SendingRules, Wave
 from tests import make
-from tests.delivery.sending import drain, planned, reachable, sender, states
+from tests.delivery.sending import drain, phones, planned, reachable, sender, states
 from tests.gateways.apns import ApnsService
 from tests.gateways.fcm import FcmService
 
@@ -17,15 +17,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def site(real_now):
     SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
-
-
-def phones(count, gateway, *, first=0, **values):
-    """People with one phone each, whose token is that of its number at the scripted service."""
-    token = {"fcm": FcmService.token, "apns": ApnsService.token}[gateway]
-    people = [make.profile() for _ in range(count)]
-    for number, person in enumerate(people, first):
-        make.device(person, gateway=gateway, address=token(number), **values)
-    return people
 
 
 def again(wave, now):
@@ -348,3 +339,17 @@ def test_an_unknown_push_is_repeated_as_a_replacement_where_it_must_arrive(
     one, two = (request["payload"]["android"] for request in fcm_service.requests)
     assert one["collapse_key"] == two["collapse_key"]
     assert one["notification"]["tag"] == two["notification"]["tag"]
+
+
+def test_a_credential_that_does_not_open_holds_back_its_own_pushes_alone(fcm_service, apns_service, real_now):
+    """A lost key, or rubbish in its place, costs nobody a message."""
+    broken = make.fcm_credential()
+    make.apns_credential()
+    sealed = bytes(broken.secret)
+    Credential.objects.filter(pk=broken.pk).update(secret=b"k0:" + b"x" * 40)
+    wave = planned(phones(6, "fcm") + phones(3, "apns", app=make.APP), now=real_now)
+    drain()
+    assert states(wave) == {"queued(credential_unusable)": 6, "sent": 3}
+    assert "HEED_KEK" in Hold.objects.get().detail
+    Credential.objects.filter(pk=broken.pk).update(secret=sealed)
+    assert again(wave, real_now) == {"sent": 9}

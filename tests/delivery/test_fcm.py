@@ -166,8 +166,8 @@ def test_a_strange_body_changes_nothing(body, real_now):
     from delivery.gateways.outcomes_fcm import outcome_of
     from delivery.http import Answer
 
-    assert outcome_of(Answer("answered", 200, body=body), now=real_now).action == Action.SENT
-    assert outcome_of(Answer("answered", 404, body=body), now=real_now).action == Action.PAUSE
+    assert outcome_of(Answer("answered", 200, body=body), real_now).action == Action.SENT
+    assert outcome_of(Answer("answered", 404, body=body), real_now).action == Action.PAUSE
 
 
 @pytest.mark.parametrize("violations", [None, 7, "device", [7], [{"field": 7}]])
@@ -179,7 +179,7 @@ def test_strange_details_change_nothing(violations, real_now):
 
     details = [{"@type": "x/google.rpc.BadRequest", "fieldViolations": violations}, {"@type": 5, "errorCode": 7}]
     body = json.dumps({"error": {"status": "INVALID_ARGUMENT", "details": details}}).encode()
-    assert outcome_of(Answer("answered", 400, body=body), now=real_now).action == Action.FIX
+    assert outcome_of(Answer("answered", 400, body=body), real_now).action == Action.FIX
 
 
 def test_a_clock_that_is_wrong_is_told_once(fcm_service, gateway, real_now, caplog):

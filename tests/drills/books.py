@@ -50,8 +50,9 @@ def doubles(*services: Running) -> list[str]:
 
 
 def assert_books_balance(waves: Wave | Sequence[Wave], planned: int, *services: Running) -> Counter[str]:
-    """Every message has an end and they add up to what was planned, every push that a gateway saw is in the ledger, no
-    push is called sent that never arrived, nothing arrived twice, and the sums that are kept say so. Returns the messages by state and reason."""
+    """Every message has an end and they add up to what was planned, in the ledger and in the sums that are kept; every
+    push that a gateway saw is in the ledger, none is called sent that never arrived, and nothing arrived twice. Returns
+    the messages by state and reason."""
     waves = [waves] if isinstance(waves, Wave) else list(waves)
     counted: Counter[str] = Counter()
     for wave in waves:

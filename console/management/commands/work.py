@@ -19,6 +19,7 @@ from rq.worker import SimpleWorker
 from console.heartbeat import beat
 from console.parent import die_with_parent
 from delivery import tasks
+from delivery.lanes import Lane
 
 BEAT_SECONDS = 15
 PAUSE_SECONDS = 1.0
@@ -43,14 +44,14 @@ class DeliveryWorker(SimpleWorker):
 
 class Command(BaseCommand):
     help = (
-        "Sends what is due (deliver), or does work that may be slow, such as telling webhooks (background). Runs until "
-        "it is told to stop; survives restarts of Redis and PostgreSQL."
+        "Sends what is due (deliver), or transactional messages alone (deliver-now), or does work that may be slow, such as "
+        "telling webhooks (background). Runs until it is told to stop; survives restarts of Redis and PostgreSQL."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("queue", nargs="?", choices=list(settings.RQ_QUEUES), default=tasks.QUEUE)
+        parser.add_argument("queue", nargs="?", choices=list(settings.RQ_QUEUES), default=Lane.ORDINARY)
 
-    def handle(self, *, queue: str = tasks.QUEUE, **options: Any) -> None:
+    def handle(self, *, queue: str = Lane.ORDINARY, **options: Any) -> None:
         # Whoever watches over us dies: so do we (and tasks checks the parent between micro-batches).
         die_with_parent()
         threading.Thread(target=_beat, args=(queue,), daemon=True).start()
@@ -67,7 +68,7 @@ class Command(BaseCommand):
 
 def _beat(queue: str) -> None:
     """Say that this worker lives, from a thread and over a connection of its own."""
-    kind = "worker" if queue == tasks.QUEUE else queue
+    kind = "worker" if queue in set(Lane) else queue
     name = f"{kind}:{os.uname().nodename}:{os.getpid()}"
     while True:
         try:

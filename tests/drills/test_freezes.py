@@ -1,0 +1,63 @@
+"""Processes that sleep through their lease and wake up again: what they held belongs to others by then."""
+
+import pytest
+from django.db import connection, transaction
+
+from delivery.models import Message, Push
+from tests.delivery.sending import planned, reachable, states
+from tests.drills.books import assert_books_balance, is_over
+from tests.drills.processes import wait_for
+
+pytestmark = pytest.mark.slow
+
+
+def a_statement_waits_for_a_row():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')")
+        return cursor.fetchone()[0]
+
+
+def test_a_worker_that_slept_through_its_lease_posts_nothing_of_what_it_held(processes, push_service, start_at):
+    """D24, in the middle of a wave."""
+    count, late = 400, 20
+    push_service.control(delay=0.05)
+    wave = planned(reachable(push_service, count), now=start_at)
+    processes.clock()
+    sleeper = processes.worker(HEED_MICRO_BATCH="16")
+    wait_for(lambda: len(push_service.requests) > 20)
+    processes.freeze(sleeper)
+    push_service.control(delay=0)
+    other = processes.worker()
+    wait_for(lambda: is_over(wave), seconds=60)
+    stood = len(push_service.requests)
+    assert stood <= count
+    processes.kill(other)
+    # What comes now is carried by the one that woke: then it has also been through all it held.
+    later = planned(reachable(push_service, late, first=count), now=start_at)
+    processes.thaw(sleeper)
+    wait_for(lambda: is_over(later), seconds=60)
+    assert states(later) == {"sent": late}
+    assert len(push_service.requests) == stood + late
+    counted = assert_books_balance([wave, later], count + late, push_service)
+    assert counted["unknown(worker_lost)"] + counted["sent"] == count + late
+    assert counted["unknown(worker_lost)"] <= 16
+
+
+def test_a_worker_that_sleeps_before_it_hears_of_its_intent_posts_nothing(processes, push_service, start_at):
+    """D24, at the worst moment: the intent is committed, its answer is on the way, and the lease ends meanwhile."""
+    people = reachable(push_service, 10)
+    wave = planned(people, now=start_at)
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM audiences_standing WHERE profile_id = %s FOR UPDATE", [people[0].pk])
+        processes.clock()
+        sleeper = processes.worker()
+        wait_for(a_statement_waits_for_a_row)
+        processes.freeze(sleeper)
+    wait_for(lambda: Push.objects.filter(wave=wave).count() == 10)
+    wait_for(lambda: states(wave) == {"unknown(worker_lost)": 10})
+    later = planned(reachable(push_service, 1, first=10), now=start_at)
+    processes.thaw(sleeper)
+    wait_for(lambda: is_over(later), seconds=60)
+    assert len(push_service.requests) == 1
+    assert Message.objects.filter(wave=wave, state="unknown").count() == 10
