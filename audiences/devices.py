@@ -241,6 +241,15 @@ def permission_values(permission: str, *, now: dt.datetime) -> dict[str, object]
     return {"permission": permission} | ({} if permission in PERMITTED else {"permission_lost_at": lost})
 
 
+def remove(found: DeviceQuerySet) -> int:
+    """Delete these devices, address and all; what was sent to them stays on record. Returns how many."""
+    with transaction.atomic():
+        rows = list(found.order_by("pk").select_for_update().values_list("pk", "profile_id", named=False))
+        raise_epochs({profile_id for _, profile_id in rows})
+        Device.objects.filter(pk__in=[pk for pk, _ in rows]).delete()
+    return len(rows)
+
+
 def change(found: DeviceQuerySet, **values: object) -> int:
     """Change these devices, each under its lock, and raise the epochs of their owners. Returns how many."""
     with transaction.atomic():

@@ -16,6 +16,7 @@ from audiences.ingest import accept
 from audiences.models import Device, Permission, Source
 from audiences.models.device import PERMITTED
 from audiences.races import again_where_lost
+from audiences.tokens import NoToken, checked_token
 
 
 class MalformedArrival(Malformed):
@@ -63,7 +64,8 @@ def arrive(arrivals: Sequence[Arrival], *, source: Source | None, now: dt.dateti
 def _attached(
     arrivals: Sequence[Arrival], owners: Mapping[int, int], *, repeats: bool, now: dt.datetime
 ) -> list[Device | None]:
-    """The devices of those whose owner is known, in order."""
+    """The devices of those whose owner is known, in order. A grant that the company's own services repeat is recorded
+    only with the words that the person saw."""
     given = [index for index in owners if arrivals[index].device.address]
     for permission in Permission.values:
         keys = [
@@ -81,7 +83,8 @@ def _attached(
     result: list[Device | None] = [None] * len(arrivals)
     for index, device in zip(given, registered, strict=True):
         result[index] = device
-        if arrivals[index].device.permission == Permission.GRANTED and device.detached_at is None:
+        is_grant = arrivals[index].device.permission == Permission.GRANTED and device.detached_at is None
+        if is_grant and (repeats or arrivals[index].consent is not None):
             words = arrivals[index].consent or ConsentSaid()
             where = "browser permission" if device.gateway == Device.Gateway.WEBPUSH else "app permission"
             said = ((words.source or where)[:40], words.text[:2000], words.version[:40], device.pk in back)
@@ -123,7 +126,15 @@ def _registration(arrival: Arrival, profile_id: int, *, repeats: bool) -> device
         app_version=(said.app_version or "")[:32],
         locale=said.locale or "",
         zone=said.timezone or "",
-        previous_address=arrival.previous_address or "",
+        previous_address=_kept(said.gateway, arrival.previous_address or ""),
         # Without words that the person has just agreed to, the app only says what it said before.
         repeats=repeats and arrival.consent is None,
     )
+
+
+def _kept(gateway: str, address: str) -> str:
+    """An address as it is kept, or nothing where it can be none."""
+    try:
+        return address if gateway == Device.Gateway.WEBPUSH or not address else checked_token(gateway, address)
+    except NoToken:
+        return ""

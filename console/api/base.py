@@ -15,6 +15,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.pagination import CursorPagination
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
@@ -183,3 +184,13 @@ def moment_in(request: Request, name: str) -> dt.datetime | None:
         return Moment().to_internal_value(said.replace(" ", "+"))
     except serializers.ValidationError as bad:
         raise serializers.ValidationError({name: bad.detail}) from None
+
+
+def page(
+    found: Any, shape: type[Strict], request: Request, view: ApiView, *, ordering: tuple[str, ...] = ("-id",)
+) -> Response:
+    """One page of these rows, in this shape."""
+    pages = ByNewest()
+    pages.ordering = ordering
+    rows = pages.paginate_queryset(found, request, view=view)
+    return pages.get_paginated_response(shape(rows, many=True, context={"request": request}).data)

@@ -12,8 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audiences.ingest import accept
-from audiences.models import Choice, Device, Event, Profile
-from console.api.base import ApiView, ByNewest, Moment, Plain, Strict, known_zone, moment_in, profile_of
+from audiences.models import Choice, Event, Profile
+from console.api.base import ApiView, Moment, Plain, Strict, known_zone, moment_in, page, profile_of
 from console.api.problems import Invalid
 
 MOST = 1000
@@ -70,7 +70,7 @@ class Profiles(ApiView):
             found = found.filter(last_seen_at__gte=after)
         if before := moment_in(request, "seen_before"):
             found = found.filter(last_seen_at__lt=before)
-        return _page(found, ProfileShape, request, self)
+        return page(found, ProfileShape, request, self)
 
     def post(self, request: Request) -> Response:
         """Make a profile, or change the one with this id."""
@@ -122,29 +122,7 @@ class EventsOfProfile(ApiView):
         )
         if name := request.GET.get("event"):
             found = found.filter(name=name)
-        return _page(found, EventShape, request, self, ordering=("-occurred_at", "-id"))
-
-
-class DeviceShape(Strict):
-    id = serializers.UUIDField(source="public_id")
-    gateway = serializers.CharField()
-    permission = serializers.CharField()
-    platform = serializers.CharField()
-    browser = serializers.CharField()
-    os = serializers.CharField()
-    app_version = serializers.CharField()
-    locale = serializers.CharField()
-    zone = serializers.CharField()
-    registered_at = Moment()
-    last_seen_at = Moment()
-    detached_at = Moment()
-    quarantined_at = Moment()
-
-
-class DevicesOfProfile(ApiView):
-    def get(self, request: Request, external_id: str) -> Response:
-        """All of them; addresses are never shown."""
-        return _page(Device.objects.filter(profile=profile_of(external_id)), DeviceShape, request, self)
+        return page(found, EventShape, request, self, ordering=("-occurred_at", "-id"))
 
 
 class ChoiceShape(Strict):
@@ -160,15 +138,6 @@ class ChoicesOfProfile(ApiView):
         found = Choice.objects.filter(Q(profile=profile_of(external_id))).select_related("topic", "entry")
         shown = ChoiceShape(found.order_by("topic__position", "pk"), many=True, context={"request": request})
         return Response({"results": shown.data})
-
-
-def _page(
-    found: Any, shape: type[Strict], request: Request, view: ApiView, *, ordering: tuple[str, ...] = ("-id",)
-) -> Response:
-    pages = ByNewest()
-    pages.ordering = ordering
-    page = pages.paginate_queryset(found, request, view=view)
-    return pages.get_paginated_response(shape(page, many=True, context={"request": request}).data)
 
 
 def _shown(external_id: str, request: Request) -> Response:

@@ -74,7 +74,7 @@ def detach(request: HttpRequest) -> HttpResponse:
         raise malformed("device.id", "Give the device's id or its address.")
     devices.detach(
         keys=device_keys(leaving.id) if leaving.id else [],
-        addresses=[leaving.address] if leaving.address else [],
+        addresses={leaving.address, leaving.address.lower()} if leaving.address else [],
         now=timezone.now(),
     )
     return answer({"success": True})

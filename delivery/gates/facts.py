@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass, field
 from typing import Any
 
-from audiences.models import Permission
+from audiences.models import Device, Permission
 from delivery.models import Cap, SendingRules, Wave
 
 THROTTLED = "throttled_by_us"
@@ -34,6 +34,26 @@ class DeviceFacts:
     registered_at: dt.datetime
     context: dict[str, Any]
     credential_id: int | None = None
+
+    @classmethod
+    def of(cls, device: Device) -> DeviceFacts:
+        """What is known of one device, for pages that say why it is not pushed to. Routes fill in the credential."""
+        return cls(
+            id=device.pk,
+            gateway=device.gateway,
+            address=device.address,
+            p256dh=device.p256dh,
+            auth=device.auth,
+            sender_key=device.sender_key,
+            permission=device.permission,
+            dead=(device.quarantine_reason or "dead") if device.quarantined_at else "",
+            detached=device.detached_at is not None,
+            needs_resubscribe=device.needs_resubscribe_at is not None,
+            app=device.app,
+            environment=device.environment,
+            registered_at=device.registered_at,
+            context={},
+        )
 
     @property
     def why_not_live(self) -> str:
