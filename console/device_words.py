@@ -8,6 +8,16 @@ from audiences.models import Device, Permission
 from delivery.gates.facts import DeviceFacts
 from delivery.routes import Routes
 
+WHY = {
+    "logged_out": "Nobody is signed in on it",
+    "no_permission": "It does not allow notifications",
+    "needs_resubscribe": "It subscribed with a key that is not yours any more",
+    "address_stale": "Its app was not opened for 270 days",
+    "address_dead": "Its address is dead",
+    "credential_missing": "There is no push credential for its app",
+}
+"""Reason code of the gate “device” → why this one device is not pushed to."""
+
 SUPERSEDED = "Nothing: the device goes on under another address."
 TAKES = {
     "logged_out": "Somebody signs in on it.",

@@ -15,11 +15,12 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 
-from audiences.models import Choice, Device, Event, Permission, Profile, Segment, Topic
+from audiences.models import Choice, Device, Event, Health, Permission, Profile, Segment, Topic
 from audiences.segments import facts, tree
 from audiences.segments.language import InvalidRule, parse
 from campaigns.models import Campaign
 from console.admin.site import console_page, render_page
+from console.device_words import WHY, reasons_of, what_it_takes
 from console.verdict_words import Said, reason_words, said, state_words
 from delivery.models import Message, Push, Wave
 
@@ -28,17 +29,22 @@ EVENT_DAYS = 400
 MESSAGES = 50
 MESSAGE_DAYS = 400
 SEGMENTS = 100
+DEVICES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A device with its three separate states: what the system allows, whether the address lives, and the choice."""
+    """A device with its separate states: what the system allows, whether the address works, whether anybody is signed
+    in; why it is not pushed to, if it is not, and what that would take. What the person chose stands beside it."""
 
     device: Device
     permission: str
     permission_tone: str
     health: str
     health_tone: str
+    dead_because: str
+    reason: str
+    takes: str
 
 
 @dataclass(slots=True)
@@ -78,7 +84,7 @@ def profile(request: HttpRequest, object_id: str) -> HttpResponse:
             attributes=sorted(found.attributes.items()),
             identifiers=list(found.identifiers.order_by("kind", "pk")[:20]),
             absorbed=absorbed,
-            devices=[_reached(device) for device in found.devices.order_by("-last_seen_at")[:20]],
+            devices=_reached(found, now=now),
             everything=next((choice for choice in choices if choice.topic_id is None), None),
             topics=_topics(choices),
             events=Event.objects.filter(profile=found, occurred_at__gt=now - dt.timedelta(days=EVENT_DAYS)).order_by(
@@ -119,7 +125,11 @@ def _decided(profile_ids: Sequence[int], *, now: dt.datetime, zone: str) -> list
     if messages:
         days = {message.wave_on for message in messages}
         found = Push.objects.filter(message__in=[message.pk for message in messages], wave_on__in=days)
-        for push in found.select_related("device").order_by("intent_at"):
+        sent = list(found.order_by("intent_at"))
+        devices = Device.objects.in_bulk({push.device_id for push in sent})
+        for push in sent:
+            # A device may have been deleted since.
+            push.device = devices.get(push.device_id)
             pushes[push.message_id].append(push)
     return [_one(message, waves.get(message.wave_id), campaigns, pushes[message.pk], zone=zone) for message in messages]
 
@@ -142,19 +152,29 @@ def _one(
     )
 
 
-def _reached(device: Device) -> Reached:
-    tone = {Permission.GRANTED: "good", Permission.PROVISIONAL: "info", Permission.DENIED: "bad"}
-    if device.detached_at:
-        health, health_tone = "signed out", "warn"
-    elif device.quarantined_at:
-        why = device.quarantine_reason.replace("_", " ")
-        health, health_tone = f"address dead{f': {why}' if why else ''}", "bad"
-    elif device.needs_resubscribe_at:
-        health, health_tone = "must subscribe again", "warn"
-    else:
-        health, health_tone = "address works", "good"
-    permission = Permission(device.permission)
-    return Reached(device, str(permission.label), tone.get(permission, ""), health, health_tone)
+_PERMISSION_TONES = {Permission.GRANTED: "good", Permission.PROVISIONAL: "info", Permission.DENIED: "bad"}
+_HEALTH_TONES = {Health.WORKS: "good", Health.STALE: "warn", Health.RESUBSCRIBE: "warn", Health.DEAD: "bad"}
+
+
+def _reached(profile: Profile, *, now: dt.datetime) -> list[Reached]:
+    """The profile's devices, the latest first. Two queries."""
+    devices = list(profile.devices.order_by("-last_seen_at")[:DEVICES])
+    reasons = reasons_of(devices) if devices else {}
+    return [_one_device(device, reasons[device.pk], now=now) for device in devices]
+
+
+def _one_device(device: Device, reason: str, *, now: dt.datetime) -> Reached:
+    permission, health = Permission(device.permission), device.health(now=now)
+    return Reached(
+        device=device,
+        permission=str(permission.label),
+        permission_tone=_PERMISSION_TONES.get(permission, ""),
+        health=str(health.label),
+        health_tone=_HEALTH_TONES[health],
+        dead_because=reason_words(device.quarantine_reason) if device.quarantined_at else "",
+        reason=WHY.get(reason, ""),
+        takes=what_it_takes(device, reason),
+    )
 
 
 def _topics(choices: list[Choice]) -> list[tuple[Topic, Choice | None]]:

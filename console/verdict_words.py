@@ -66,6 +66,9 @@ REASONS = {
     "template": "The template could not be filled in",
     "unrenderable": "The template could not be filled in",
     # What push services answered.
+    "bounced": "Its own app says that pushes bounce",
+    "superseded": "Another address took its place",
+    "stale": "Its app was not opened for 270 days",
     "gone": "The push service says that this device is gone",
     "address_renewed": "The device registered again while this was on its way; it is tried once more",
     "unauthorized": "The push service does not accept our credential",

@@ -30,10 +30,10 @@ PERMITTED = (Permission.GRANTED, Permission.PROVISIONAL)
 class Health(models.TextChoices):
     """Whether a push would find the device. It is neither permission nor consent, nor whose the device is."""
 
-    WORKS = "works", "address works"
+    WORKS = "works", "works"
     STALE = "stale", "not seen for a month"
     RESUBSCRIBE = "resubscribe", "must subscribe again"
-    DEAD = "dead", "address dead"
+    DEAD = "dead", "dead"
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):
