@@ -36,9 +36,16 @@ DEVICE_FIELDS = {
     "app_version": "string",
     "locale": "string",
     "zone": "string",
+    "app": "string",
+    "environment": "string",
     "permission": "string",
+    "permission_lost_at": "date",
+    "health": "string",
+    "signed_in": "bool",
+    "web_push": "bool",
     "live": "bool",
     "last_seen_at": "date",
+    "registered_at": "date",
     "created_at": "date",
 }
 COUNTS = ("=", "!=", "<", "<=", ">", ">=", "between")

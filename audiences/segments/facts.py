@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connection
 
 from audiences.buckets import bucket
+from audiences.models.device import health_of
 from audiences.segments import tree
 from audiences.segments.comparing import passes
 from audiences.segments.conditions import OWN_FIELDS
@@ -70,7 +71,7 @@ def fetch(profile_ids: Sequence[int], node: tree.Node, *, now: dt.datetime) -> d
                 if pk in found:
                     found[pk].choices[topic] = decision
         if any(isinstance(one, tree.HasDevice) for one in leaves(node)):
-            _fetch_devices(cursor, found)
+            _fetch_devices(cursor, found, now=now)
     return found
 
 
@@ -92,19 +93,41 @@ def _fetch_events(cursor: Any, found: dict[int, ProfileFacts], names: list[str],
         found[pk].events.setdefault(name, []).append(EventFact(number, at, decoded(properties)))
 
 
-def _fetch_devices(cursor: Any, found: dict[int, ProfileFacts]) -> None:
-    fields = ("gateway", "platform", "browser", "os", "app_version", "locale", "zone", "permission")
+def _fetch_devices(cursor: Any, found: dict[int, ProfileFacts], *, now: dt.datetime) -> None:
+    texts = (
+        "gateway",
+        "platform",
+        "browser",
+        "os",
+        "app_version",
+        "locale",
+        "zone",
+        "app",
+        "environment",
+        "permission",
+    )
+    moments = ("last_seen_at", "registered_at", "created_at", "permission_lost_at")
     cursor.execute(
         f"""
-        SELECT profile_id, {", ".join(fields)}, last_seen_at, created_at, {LIVE_DEVICE} FROM audiences_device
-        WHERE profile_id = ANY(%s)
+        SELECT profile_id, quarantined_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, detached_at IS NULL,
+               {LIVE_DEVICE}, {", ".join((*texts, *moments))}
+        FROM audiences_device WHERE profile_id = ANY(%s)
         """,
         [list(found)],
     )
-    for pk, *values in cursor.fetchall():
-        names = (*fields, "last_seen_at", "created_at", "live")
-        device = {name: None if value == "" else value for name, value in zip(names, values, strict=True)}
-        found[pk].devices.append(device)
+    for pk, is_dead, must_resubscribe, is_signed_in, is_live, *values in cursor.fetchall():
+        device = dict(zip((*texts, *moments), values, strict=True))
+        health = health_of(
+            gateway=device["gateway"],
+            platform=device["platform"],
+            is_dead=is_dead,
+            must_resubscribe=must_resubscribe,
+            last_seen_at=device["last_seen_at"],
+            now=now,
+        )
+        device |= {"health": str(health), "signed_in": is_signed_in, "live": is_live}
+        device["web_push"] = device["gateway"] == "webpush"
+        found[pk].devices.append({name: None if value == "" else value for name, value in device.items()})
 
 
 def leaves(node: tree.Node) -> Iterator[tree.Node]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audiences.buckets import bucket_sql
+from audiences.models.device import STALE_AFTER
 from audiences.segments import tree
 from audiences.segments.comparing_sql import Sql, column_test, json_test
 from audiences.segments.conditions import DEVICE_FIELDS, OWN_FIELDS
@@ -170,8 +171,27 @@ class _Compiler:
     def _device(self, tests: tuple[tuple[str, tree.Test], ...]) -> Sql:
         sql, params = "true", []
         for field, test in tests:
-            column = LIVE_DEVICE if field == "live" else field
+            column = _device_column(field, now=self.now)
             one, given = column_test(test, column, kind=DEVICE_FIELDS[field], now=self.now)
             sql += f" AND {one}"
             params += given
         return f"SELECT profile_id FROM audiences_device WHERE {sql} GROUP BY profile_id", params
+
+
+def _device_column(field: str, *, now: dt.datetime) -> str:
+    """What stands for a field of a device, once, without parameters."""
+    if field == "live":
+        return LIVE_DEVICE
+    if field == "web_push":
+        return "(gateway = 'webpush')"
+    if field == "signed_in":
+        return "(detached_at IS NULL)"
+    if field == "health":
+        # As audiences.models.device.health_of.
+        stale = (now - STALE_AFTER).isoformat()
+        return (
+            "(CASE WHEN quarantined_at IS NOT NULL THEN 'dead' WHEN needs_resubscribe_at IS NOT NULL THEN 'resubscribe'"
+            f" WHEN gateway = 'fcm' AND platform <> 'ios' AND last_seen_at < '{stale}'::timestamptz THEN 'stale'"
+            " ELSE 'works' END)"
+        )
+    return field

@@ -49,6 +49,28 @@ JOIN_WORDS = {
     "none": "None of these is true",
     "exactly_one": "Exactly one of these is true",
 }
+DEVICE_WORDS = {
+    "gateway": "webpush, fcm or apns",
+    "platform": "web, android or ios",
+    "browser": "such as Firefox",
+    "os": "such as Windows",
+    "app_version": "such as 4.1",
+    "locale": "such as de-DE",
+    "zone": "such as Europe/Berlin",
+    "app": "the bundle id or package name",
+    "environment": "production or sandbox",
+    "permission": "granted, provisional, denied or default (not asked)",
+    "permission_lost_at": "when it last stopped allowing notifications",
+    "health": "of its address: works, stale, resubscribe or dead",
+    "signed_in": "whether somebody is signed in on it",
+    "web_push": "whether it is a browser",
+    "live": "whether it can be pushed to",
+    "last_seen_at": "when it was last heard of",
+    "registered_at": "when its address was last registered",
+    "created_at": "when it was first registered",
+}
+"""Field of a device → what it holds, beside its name in the list of fields."""
+
 KIND_WORDS = {"string": "text", "number": "number", "bool": "yes/no", "date": "date", "list": "list"}
 
 

@@ -26,7 +26,7 @@ from campaigns import funnel
 from console.admin.site import console_page, render_page
 from console.builder import segment_draft
 from console.builder.segment_draft import UNIT_WORDS, Draft, at, change, from_form, from_rule, to_rule, walk
-from console.builder.segment_words import COUNT_WORDS, JOIN_WORDS, KIND_WORDS, OPERATOR_WORDS, sentence
+from console.builder.segment_words import COUNT_WORDS, DEVICE_WORDS, JOIN_WORDS, KIND_WORDS, OPERATOR_WORDS, sentence
 
 MOST_NAMES = 500
 KINDS = {"boolean": "bool", "bool": "bool", "number": "number", "list": "list", "date": "date", "string": "string"}
@@ -257,7 +257,7 @@ def _tree(draft: Draft, *, said: InvalidRule | None) -> dict[str, object]:
         "joins": JOIN_WORDS.items(),
         "kinds": KIND_WORDS.items(),
         "units": UNIT_WORDS.items(),
-        "fields": DEVICE_FIELDS,
+        "fields": {name: DEVICE_WORDS[name] for name in DEVICE_FIELDS},
         "compares": COUNT_WORDS,
         "all_topics": Topic.objects.filter(archived_at=None).order_by("position", "name"),
         "all_segments": Segment.objects.filter(archived_at=None).order_by("name")[:MOST_NAMES],

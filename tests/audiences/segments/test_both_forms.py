@@ -1,6 +1,7 @@
 """The two compiled forms of a rule agree, for generated rules, profiles and events."""
 
 import datetime as dt
+import itertools
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.django import TestCase as HypothesisTestCase
 
-from audiences.models import Choice, ConsentEntry, Device, Event, Profile, Standing
+from audiences.models import Choice, ConsentEntry, Device, Event, Health, Profile, Standing
 from audiences.segments import facts, sql
 from audiences.segments.language import InvalidRule, parse
 from tests import make
@@ -195,20 +196,32 @@ topics = st.builds(
     st.sampled_from(["offers", "news", "gone"]),
     st.sampled_from(["in", "out", "none"]),
 )
-devices = st.lists(
-    st.sampled_from(
-        [
-            {"field": "platform", "op": "=", "value": "web"},
-            {"field": "browser", "op": "!=", "value": "Firefox"},
-            {"field": "live", "op": "is true"},
-            {"field": "live", "op": "is false"},
-            {"field": "last_seen_at", "op": "in the last", "value": "1d"},
-            {"field": "app_version", "op": "missing"},
-            {"field": "os", "op": "exists"},
-        ]
-    ),
-    max_size=2,
-).map(lambda chosen: {"device": chosen})
+DEVICE_TESTS = [
+    {"field": "platform", "op": "=", "value": "web"},
+    {"field": "browser", "op": "!=", "value": "Firefox"},
+    {"field": "live", "op": "is true"},
+    {"field": "live", "op": "is false"},
+    {"field": "last_seen_at", "op": "in the last", "value": "1d"},
+    {"field": "app_version", "op": "missing"},
+    {"field": "os", "op": "exists"},
+    {"field": "app", "op": "=", "value": "com.example"},
+    {"field": "environment", "op": "missing"},
+    {"field": "permission", "op": "in", "value": ["denied", "default"]},
+    {"field": "permission_lost_at", "op": "in the last", "value": "2d"},
+    {"field": "permission_lost_at", "op": "missing"},
+    {"field": "health", "op": "=", "value": "works"},
+    {"field": "health", "op": "=", "value": "stale"},
+    {"field": "health", "op": "!=", "value": "dead"},
+    {"field": "health", "op": "in", "value": ["resubscribe", "stale"]},
+    {"field": "health", "op": "exists"},
+    {"field": "signed_in", "op": "is true"},
+    {"field": "signed_in", "op": "is false"},
+    {"field": "web_push", "op": "is true"},
+    {"field": "web_push", "op": "is false"},
+    {"field": "last_seen_at", "op": "more than ago", "value": "30d"},
+    {"field": "registered_at", "op": "before", "value": "2026-11-24"},
+]
+devices = st.lists(st.sampled_from(DEVICE_TESTS), max_size=2).map(lambda chosen: {"device": chosen})
 buckets = st.builds(
     lambda a, b: {"bucket": {"salt": "s", "from": min(a, b), "to": max(a, b)}},
     st.integers(0, 9999),
@@ -237,6 +250,10 @@ rules = st.recursive(
     ),
     max_leaves=5,
 )
+DAY = dt.timedelta(days=1)
+ages = st.sampled_from([None, None, None, None, None, 0, 1, 2, 3]).map(
+    lambda days: None if days is None else NOW - days * DAY
+)
 people = st.lists(
     st.fixed_dictionaries(
         {
@@ -254,7 +271,22 @@ people = st.lists(
             ),
             "choices": st.dictionaries(st.sampled_from(["offers", "news"]), st.sampled_from(["in", "out"])),
             "devices": st.lists(
-                st.tuples(st.sampled_from(["web", "android"]), st.sampled_from(["", "Firefox"]), st.booleans()),
+                st.fixed_dictionaries(
+                    {
+                        "gateway": st.sampled_from(["webpush", "fcm", "apns"]),
+                        "platform": st.sampled_from(["web", "android", "ios", ""]),
+                        "browser": st.sampled_from(["", "Firefox"]),
+                        "app": st.sampled_from(["", "com.example"]),
+                        "environment": st.sampled_from(["", "sandbox"]),
+                        "permission": st.sampled_from(["granted", "provisional", "denied", "default"]),
+                        "permission_lost_at": ages,
+                        "quarantined_at": ages,
+                        "detached_at": ages,
+                        "needs_resubscribe_at": ages,
+                        "last_seen_at": st.sampled_from([0, 29, 30, 31, 300]).map(lambda days: NOW - days * DAY),
+                        "registered_at": st.sampled_from([0, 1]).map(lambda days: NOW - days * DAY),
+                    }
+                ),
                 max_size=2,
             ),
         }
@@ -286,10 +318,8 @@ def settle(person, number):
             profile=profile, topic=topic, decision=decision, source="t", at=NOW, epoch=1
         )
         Choice.objects.create(profile=profile, topic=topic, decision=decision, changed_at=NOW, entry=entry)
-    for platform, browser, dead in person["devices"]:
-        device = make.device(profile, platform=platform, browser=browser)
-        if dead:
-            Device.objects.filter(pk=device.pk).update(quarantined_at=NOW)
+    for device in person["devices"]:
+        make.device(profile, **device)
     return profile
 
 
@@ -330,3 +360,38 @@ def test_who_is_merged_or_erased_is_no_member():
     make.profile(merged_into=alone)
     assert by_sql({"everyone": True}) == [alone.pk]
     assert by_facts({"everyone": True}, list(Profile.objects.all())) == [alone.pk]
+
+
+@pytest.mark.django_db
+def test_every_state_of_a_device_is_told_alike_by_both_forms():
+    """Each combination of what health, permission and sign-in come from, on a profile of its own."""
+    states = itertools.product(
+        ["webpush", "fcm", "apns"],
+        ["web", "android", "ios", ""],
+        ["granted", "provisional", "denied", "default"],
+        [None, NOW],  # quarantined_at
+        [None, NOW],  # needs_resubscribe_at
+        [None, NOW],  # detached_at
+        [NOW - days * DAY for days in (0, 30, 31)],  # last_seen_at
+    )
+    names = (
+        "gateway",
+        "platform",
+        "permission",
+        "quarantined_at",
+        "needs_resubscribe_at",
+        "detached_at",
+        "last_seen_at",
+    )
+    given = [dict(zip(names, one, strict=True)) for one in states]
+    profiles = Profile.objects.bulk_create(Profile(created_at=NOW, last_seen_at=NOW) for _ in given)
+    Device.objects.bulk_create(
+        Device(profile=profile, address=str(number), created_at=NOW, registered_at=NOW, **one)
+        for number, (profile, one) in enumerate(zip(profiles, given, strict=True))
+    )
+    for test in DEVICE_TESTS:
+        for rule in ({"device": [test]}, {"not": {"device": [test]}}):
+            assert by_sql(rule) == by_facts(rule, profiles), json.dumps(rule)
+    counts = {health: len(by_sql({"device": [{"field": "health", "op": "=", "value": health}]})) for health in Health}
+    assert sum(counts.values()) == len(given)
+    assert all(counts.values())
