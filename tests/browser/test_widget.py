@@ -349,6 +349,19 @@ def test_signing_out_detaches_the_device_until_somebody_signs_in(visitor, site, 
     assert Device.objects.get().profile.external_id == "cleo"
 
 
+def test_a_registration_that_waits_to_be_sent_again_does_not_undo_signing_out(visitor, site, source, credential, door):
+    page = opened(visitor)
+    subscribed(page, door)
+    door.shut["/v1/devices"] = 1
+    page.evaluate("() => { heed.identify('bea'); }")
+    until(lambda: door.refused == ["/v1/devices"], page=page)
+    page.evaluate("() => heed.reset()")
+    assert Device.objects.get().detached_at is not None
+    page.wait_for_timeout(3000)
+    assert [path for path, _ in door.passed if path.startswith("/v1/devices")][-1] == "/v1/devices/detach"
+    assert Device.objects.get().detached_at is not None
+
+
 def test_signing_out_in_one_tab_signs_out_in_the_others(visitor, site, source, credential, door):
     page = opened(visitor)
     subscribed(page, door)
@@ -387,7 +400,8 @@ def test_leaving_unsubscribes_in_the_browser_and_at_heed(visitor, site, source, 
     page.evaluate("() => heed.subscribe()")
     device = Device.objects.get()
     assert device.detached_at is None
-    assert ConsentEntry.objects.filter(profile=device.profile).count() >= 1
+    decisions = ConsentEntry.objects.filter(profile=device.profile).values_list("decision", flat=True)
+    assert list(decisions) == ["in", "in"]  # C10: who said yes again has said so
 
 
 def test_a_permission_taken_away_is_told(visitor, site, source, credential, door):

@@ -296,14 +296,17 @@ CHANGE = """async (keys) => {
 }"""
 
 
-def test_a_subscription_that_the_browser_changed_moves_the_device(pushed, push, door):
+KEYS = {"p256dh": p256dh(1), "auth": AUTH}
+OLD, FRESH = (f"https://fcm.googleapis.com/fcm/send/{name}" for name in ("old", "fresh"))
+
+
+def registered(pushed, door):
+    """A device that the page has registered, and the worker knows; then the page is gone."""
     make.source("browser", key="browser-key")
-    key = str(uuid.uuid4())
-    keys = {"p256dh": p256dh(1), "auth": AUTH}
     known = {
         "writeKey": "browser-key",
         "anonymousId": "visitor",
-        "device": {"id": key, "gateway": "webpush", "address": "https://fcm.googleapis.com/fcm/send/old", "keys": keys}
+        "device": {"id": str(uuid.uuid4()), "gateway": "webpush", "address": OLD, "keys": KEYS}
         | {"permission": "granted", "applicationServerKey": "BA"},
     }
     pushed.page.evaluate(
@@ -314,13 +317,45 @@ def test_a_subscription_that_the_browser_changed_moves_the_device(pushed, push, 
         }""",
         {"known": known, "host": door.origin},
     )
-    before = Device.objects.get(key=key)
     pushed.page.wait_for_timeout(300)
-    pushed.worker.evaluate(CHANGE, keys)
+    pushed.page.goto("about:blank")
+    return Device.objects.get(key=known["device"]["id"])
+
+
+def test_a_subscription_that_the_browser_changed_moves_the_device_with_every_page_closed(pushed, push, door):
+    before = registered(pushed, door)
+    pushed.worker.evaluate(CHANGE, KEYS)
     until(lambda: len(door.to("/v1/devices")) == 2, page=pushed.page)
-    assert door.to("/v1/devices")[1]["previousAddress"] == before.address
-    until(lambda: Device.objects.get(key=key).address.endswith("/fresh"), page=pushed.page)
-    assert Device.objects.get(key=key).pk == before.pk
+    assert door.to("/v1/devices")[1]["previousAddress"] == OLD
+    until(lambda: Device.objects.get(pk=before.pk).address == FRESH, page=pushed.page)
+    assert Device.objects.count() == 1
+
+
+def test_a_change_that_could_not_be_told_is_told_when_the_browser_is_online_again(pushed, push, door):
+    before = registered(pushed, door)
+    door.shut["/v1/devices"] = 2
+    pushed.worker.evaluate(CHANGE, KEYS)
+    until(lambda: door.refused == ["/v1/devices"] * 2, page=pushed.page)
+    assert Device.objects.get(pk=before.pk).address == OLD
+    pushed.page.wait_for_timeout(300)
+    pushed.worker.evaluate("() => self.dispatchEvent(new SyncEvent('sync', { tag: 'heed' }))")
+    until(lambda: Device.objects.get(pk=before.pk).address == FRESH, page=pushed.page)
+    pushed.worker.evaluate("() => self.dispatchEvent(new SyncEvent('sync', { tag: 'heed' }))")
+    pushed.page.wait_for_timeout(300)
+    assert len(door.to("/v1/devices")) == 2
+
+
+def test_a_permission_that_was_taken_away_is_told_with_every_page_closed(pushed, push, door):
+    before = registered(pushed, door)
+    pushed.worker.evaluate(
+        """() => {
+          Object.defineProperty(Notification, "permission", { get: () => "denied" });
+          self.registration.pushManager.subscribe = () => Promise.reject(new Error("denied"));
+          self.dispatchEvent(new ExtendableEvent("pushsubscriptionchange"));
+        }"""
+    )
+    until(lambda: Device.objects.get(pk=before.pk).permission == "denied", page=pushed.page)
+    assert Device.objects.get(pk=before.pk).permission_lost_at
 
 
 def test_a_worker_that_knows_no_device_registers_none(pushed, push, door):

@@ -76,7 +76,11 @@
   }
 
   self.addEventListener("push", (event) => {
-    event.waitUntil(show(payloadOf(event.data)).then((mine) => tell(mine, "shown")));
+    event.waitUntil(
+      show(payloadOf(event.data))
+        .then((mine) => tell(mine, "shown"))
+        .then(tellOfDevice),
+    );
   });
 
   // --- clicks and closes ---------------------------------------------------------------------------------------
@@ -107,14 +111,32 @@
   /** Tell, together with what could not be told before; what fails twice waits for the next event. */
   async function tell(mine, kind, at = new Date()) {
     if (!mine.push || !mine.receipt) return;
-    const receipt = { push: mine.push, kind, at: at.toISOString(), token: mine.receipt };
     const kept = await waiting();
-    if (await post("/v1/receipts", [...kept.map((one) => one.value), receipt])) {
-      if (kept.length) await stored("receipts", "readwrite", (shelf) => kept.forEach((one) => shelf.delete(one.key)));
-    } else if (kept.length < MOST_KEPT) {
-      await stored("receipts", "readwrite", (shelf) => shelf.add(receipt));
+    const receipt = { push: mine.push, kind, at: at.toISOString(), token: mine.receipt };
+    if ((await tellAll(kept, receipt)) || kept.length >= MOST_KEPT) return;
+    await stored("receipts", "readwrite", (shelf) => shelf.add(receipt));
+    await askToComeBack();
+  }
+
+  async function tellAll(kept, ...more) {
+    const receipts = [...kept.map((one) => one.value), ...more];
+    if (!receipts.length || !(await post("/v1/receipts", receipts))) return !receipts.length;
+    if (kept.length) await stored("receipts", "readwrite", (shelf) => kept.forEach((one) => shelf.delete(one.key)));
+    return true;
+  }
+
+  /** Browsers that can wake us when they are online again, with every page closed. The others: at the next event. */
+  async function askToComeBack() {
+    try {
+      await self.registration.sync.register("heed");
+    } catch {
+      // Not this browser.
     }
   }
+
+  self.addEventListener("sync", (event) => {
+    if (event.tag === "heed") event.waitUntil(Promise.all([waiting().then((kept) => tellAll(kept)), tellOfDevice()]));
+  });
 
   async function waiting() {
     const found = [];
@@ -154,7 +176,11 @@
   self.addEventListener("message", (event) => {
     if (!event.data || event.data.heed === undefined) return;
     const said = event.data.heed;
-    const keep = (shelf) => (said ? shelf.put(said, "registration") : shelf.delete("registration"));
+    // The page's word is newer than anything that waits here.
+    const keep = (shelf) => {
+      shelf.clear();
+      if (said) shelf.put(said, "registration");
+    };
     event.waitUntil(stored("device", "readwrite", keep));
   });
 
@@ -166,14 +192,31 @@
   async function renew(old, given) {
     const known = await stored("device", "readonly", (shelf) => shelf.get("registration"));
     if (!known) return;
-    const options = { userVisibleOnly: true, applicationServerKey: bytes(known.device.applicationServerKey) };
-    const fresh = given || (await self.registration.pushManager.subscribe(options));
-    const { endpoint, keys } = fresh.toJSON();
-    const previousAddress = (old && old.endpoint) || known.device.address;
-    const said = { ...known, device: { ...known.device, address: endpoint, keys, permission: "granted" } };
-    if (await post("/v1/devices", { ...said, previousAddress })) {
-      await stored("device", "readwrite", (shelf) => shelf.put(said, "registration"));
+    const device = { ...known.device };
+    try {
+      const options = { userVisibleOnly: true, applicationServerKey: bytes(device.applicationServerKey) };
+      const { endpoint, keys } = (given || (await self.registration.pushManager.subscribe(options))).toJSON();
+      Object.assign(device, { address: endpoint, keys, permission: "granted" });
+    } catch {
+      // The permission was taken away. Where it was not, the next page tries again.
+      if (Notification.permission === "granted") return;
+      Object.assign(device, { address: "", keys: null, permission: Notification.permission });
     }
+    const previousAddress = (old && old.endpoint) || known.device.address;
+    await stored("device", "readwrite", (shelf) => shelf.put({ ...known, device, previousAddress }, "untold"));
+    await tellOfDevice();
+  }
+
+  /** Tell what changed of the device, if that could not be told yet. */
+  async function tellOfDevice() {
+    const untold = await stored("device", "readonly", (shelf) => shelf.get("untold"));
+    if (!untold) return;
+    if (!(await post("/v1/devices", untold))) return askToComeBack();
+    const { previousAddress, ...said } = untold;
+    await stored("device", "readwrite", (shelf) => {
+      shelf.delete("untold");
+      if (said.device.address) shelf.put(said, "registration");
+    });
   }
 
   function bytes(base64url) {

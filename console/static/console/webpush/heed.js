@@ -70,17 +70,20 @@
 
   const said = (body) => JSON.stringify({ writeKey: KEY, ...body });
 
-  /** The answer, or null where the host stayed away. text/plain needs no preflight; no cookie goes along. */
+  /** The answer, or null where the host stayed away. text/plain needs no preflight; no cookie goes along.
+   * `body` is asked before each attempt; what it does not give is not sent any more. */
   async function post(path, body) {
     for (let attempt = 0; attempt < 4; attempt += 1) {
       let wait = 1000 * 4 ** attempt;
+      const given = body();
+      if (!given) return null;
       try {
         const answer = await fetch(HOST + path, {
           method: "POST",
           credentials: "omit",
           keepalive: true,
           headers: { "Content-Type": "text/plain;charset=UTF-8" },
-          body: said(body()),
+          body: said(given),
         });
         if (answer.ok) return answer;
         if (answer.status < 500 && answer.status !== 429) {
@@ -180,6 +183,7 @@
     if (userId !== undefined) {
       // Somebody else at the same browser: what came before is not theirs.
       if (state.userId && state.userId !== String(userId)) state.anonymousId = uuid();
+      if (state.userId !== String(userId)) turn += 1;
       Object.assign(state, { userId: String(userId), userHash, isAway: false });
       mayKeep = true;
       save();
@@ -256,6 +260,10 @@
     };
   }
 
+  // Grows whenever somebody signs in or out: a registration that is still on its way is not sent once more then.
+  let turn = 0;
+  let registering = Promise.resolve();
+
   /** Register what has changed since the last time, and once a week in any case. */
   async function register(more, { consent: words, registration } = {}) {
     state.device = state.device || uuid();
@@ -263,7 +271,12 @@
     const print = JSON.stringify([body.anonymousId, body.userId, body.userHash, body.device]);
     if (!words && state.print === print && Date.now() - state.printedAt < 7 * DAY) return;
     const hasMoved = more.address && state.address && state.address !== more.address;
-    const answer = await post("/v1/devices", () => ({ ...body, ...(hasMoved && { previousAddress: state.address }) }));
+    const mine = turn;
+    const previous = hasMoved && { previousAddress: state.address };
+    const asking = post("/v1/devices", () => mine === turn && { ...body, ...previous });
+    registering = asking.catch(() => null);
+    const answer = await asking;
+    if (mine !== turn) return;
     if (!answer || !answer.ok) throw new Error("heed: the device could not be registered; the next page tries again");
     Object.assign(state, { print, printedAt: Date.now(), isAway: false });
     if (more.address) state.address = more.address;
@@ -320,7 +333,10 @@
     const { device: id, address } = state;
     if (!address) return;
     Object.assign(state, { isAway: true, print: undefined });
+    turn += 1;
     save();
+    // What was registered just before must not arrive after this.
+    await Promise.race([registering, pause(3000)]);
     const registration = await navigator.serviceWorker.getRegistration(new URL(WORKER, location.href).href);
     if (registration && registration.active) registration.active.postMessage({ heed: null });
     await post("/v1/devices/detach", () => ({ device: { id, address } }));
