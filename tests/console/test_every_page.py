@@ -157,6 +157,11 @@ def client_for(route: Route, made: dict[str, Any], *, who: str) -> Client:
     return client
 
 
+def policy_of(answer: Any) -> dict[str, str]:
+    """Directive → its sources."""
+    return dict(part.split(" ", 1) for part in answer["Content-Security-Policy"].split("; "))
+
+
 def writes() -> int:
     """Rows that this transaction has written so far, rolled back or not."""
     with connection.cursor() as cursor:
@@ -213,7 +218,7 @@ def test_every_answer_carries_the_policies(made: dict[str, Any], who: str) -> No
         client = client_for(route, made, who=who)
         for address in addresses(route, made):
             answer = client.get(address)
-            policy = dict(part.split(" ", 1) for part in answer["Content-Security-Policy"].split("; "))
+            policy = policy_of(answer)
             assert policy["frame-ancestors"] == policy["base-uri"] == "'none'", address
             assert policy.get("object-src", policy["default-src"]) == "'none'", address
             assert "*" not in answer["Content-Security-Policy"], address
@@ -232,8 +237,8 @@ def test_the_page_of_the_console_may_eval_and_nothing_more(made: dict[str, Any])
     client = Client()
     client.force_login(User.objects.get(username="olive"))
     for address in ("/console/", "/console/campaigns/", "/console/reports/", "/console/segments/new/"):
-        assert "script-src 'self' 'unsafe-eval';" in client.get(address)["Content-Security-Policy"], address
-    assert "script-src 'self' 'unsafe-eval';" in Client().get("/console/login/")["Content-Security-Policy"]
+        assert policy_of(client.get(address))["script-src"] == "'self' 'unsafe-eval'", address
+    assert policy_of(Client().get("/console/login/"))["script-src"] == "'self' 'unsafe-eval'"
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
