@@ -164,10 +164,11 @@ def test_pages_of_foreign_sites_register_nothing(browser):
 
 
 def test_one_address_cannot_register_devices_without_end(browser):
-    statuses = [post("/v1/devices", arrival(number)).status_code for number in range(70)]
+    # More than the burst, since a slow machine is given more meanwhile.
+    statuses = [post("/v1/devices", arrival(number)).status_code for number in range(150)]
     assert statuses[0] == 200
-    assert statuses[-1] == 429
-    assert Device.objects.count() < 70
+    assert 429 in statuses
+    assert Device.objects.count() == statuses.count(200) < 150
 
 
 @pytest.fixture
