@@ -107,6 +107,7 @@ REASONS = {
     "mass_drop": "The push service calls nearly every device dead, which is not believed before somebody has looked",
     "attempts_exhausted": "Five attempts failed",
     "expired_in_retry": "Its time was over before it could be tried again",
+    "poison": "Three workers failed on it, the last one on it alone",
     "worker_lost": "A worker died while sending, so nobody knows whether it arrived",
     # States that stand for themselves.
     "queued": "Waits to be sent",

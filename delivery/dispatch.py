@@ -1,7 +1,7 @@
 """claim → judge → render → intent → send → record, for a batch.
 
 Whatever line a worker dies at:
-- after the claim: the lease ends, the sweeper puts the messages back;
+- after the claim: the lease ends, the sweeper puts the messages back, to be claimed in smaller groups (suspects.py);
 - after the intent, before or during the POST: the lease ends, the sweeper calls those pushes unknown, for they may have
   arrived; they are not sent again (unless the wave says must-arrive, where the copy replaces the first);
 - after the record: nothing is left to do.
@@ -10,13 +10,15 @@ Whatever line a worker dies at:
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 
-from delivery import doubts, holds, intent, lanes, outbox, pacing, recording
+from delivery import doubts, holds, intent, lanes, outbox, pacing, recording, suspects
 from delivery.attempts import weigh
 from delivery.checkpoints import checkpoint
 from delivery.content import Rendered, Rendering, Unrenderable, source_named
@@ -35,6 +37,7 @@ from delivery.recording import NotSent
 from delivery.sender import Sender
 from delivery.waiting import choose
 
+log = logging.getLogger(__name__)
 ROUNDS = 6
 TRIES = 100
 
@@ -61,12 +64,18 @@ def _drain(sender: Sender, wave: Wave, *, limit: int) -> int:
     claimed_at = time.monotonic()
     count = len(claim.rows) if claim else 0
     # Where others were faster, or took the last turns, it is the next one's turn.
-    sender.line.done(wave.pk, has_more=count == limit)
+    sender.line.done(wave.pk, has_more=claim is not None and claim.has_more)
     checkpoint("after_claim")
     begun = 0
     if claim and count:
         batch = _Batch(sender, claim, claimed_at)
-        batch.run()
+        try:
+            batch.run()
+        except (LostSupervisor, OperationalError, InterfaceError):
+            raise  # not the messages' fault
+        except Exception:
+            log.exception("a batch of wave %s failed; its messages are tried in smaller groups", wave.pk)
+            suspects.suspect(wave, [row["id"] for row in batch.rows], owner=sender.owner)
         begun = batch.begun
     pacing.give_back_allowance(wave, allowed - begun)
     return count

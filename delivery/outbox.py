@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import connection
 
 from audiences import statements
-from delivery import tally
+from delivery import suspects, tally
 from delivery.models import Wave
 
 CLAIM = 1000
@@ -28,6 +28,7 @@ COLUMNS = (
     "fence",
     "intent_at",
     "data",
+    "crashes",
 )
 
 
@@ -38,15 +39,26 @@ class Claim:
     wave: Wave
     rows: list[dict[str, Any]]
     now: dt.datetime
+    has_more: bool
 
 
+_DUE = """
+    m.wave_id = %(wave)s AND m.wave_on = %(wave_on)s AND m.state = 'queued' AND m.due_at <= now()
+    AND EXISTS (SELECT FROM delivery_wave w WHERE w.id = %(wave)s AND w.state = 'running')
+"""
+_FEW, _ONE = suspects.TOGETHER[1:]
+# Suspects go first, by themselves: an index of their own says at once that there are none.
 _CLAIM = f"""
-WITH due AS (
-    SELECT m.id FROM delivery_message m
-    WHERE m.wave_id = %(wave)s AND m.wave_on = %(wave_on)s AND m.state = 'queued' AND m.due_at <= now()
-      AND EXISTS (SELECT FROM delivery_wave w WHERE w.id = %(wave)s AND w.state = 'running')
+WITH worst AS (
+    SELECT max(m.crashes) AS crashes FROM delivery_message m WHERE {_DUE} AND m.crashes > 0
+), suspect AS (
+    SELECT m.id FROM delivery_message m WHERE {_DUE} AND m.crashes > 0 AND m.crashes = (SELECT crashes FROM worst)
+    ORDER BY m.due_at LIMIT (SELECT least(%(limit)s, CASE crashes WHEN 1 THEN {_FEW} ELSE {_ONE} END) FROM worst)
+    FOR UPDATE SKIP LOCKED
+), fresh AS (
+    SELECT m.id FROM delivery_message m WHERE {_DUE} AND m.crashes = 0 AND NOT EXISTS (SELECT FROM suspect)
     ORDER BY m.due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), claimed AS (
+), due AS (SELECT id FROM suspect UNION ALL SELECT id FROM fresh), claimed AS (
     UPDATE delivery_message m SET state = 'claimed', owner = %(owner)s, fence = m.fence + 1,
            lease_until = now() + make_interval(secs => %(lease)s)
     FROM due WHERE m.id = due.id AND m.wave_on = %(wave_on)s RETURNING m.*
@@ -68,7 +80,8 @@ def claim(wave: Wave, *, owner: str, limit: int = CLAIM) -> Claim:
         },
     )
     rows = [dict(zip(COLUMNS, row[:-1], strict=True)) for row in found]
-    return Claim(wave, rows, found[0][-1] if found else dt.datetime.max)
+    has_more = len(rows) == limit or (bool(rows) and rows[0]["crashes"] > 0)
+    return Claim(wave, rows, found[0][-1] if found else dt.datetime.max, has_more)
 
 
 def renew(wave: Wave, message_ids: Sequence[int], *, owner: str) -> None:
@@ -83,19 +96,28 @@ def renew(wave: Wave, message_ids: Sequence[int], *, owner: str) -> None:
         )
 
 
+_RELEASE = f"""
+WITH released AS (
+    UPDATE delivery_message SET state = 'queued', owner = '', lease_until = NULL
+    WHERE state = 'claimed' AND owner = %(owner)s {{which}}
+    RETURNING wave_id, state, reason
+)
+{tally.messages_of("released")}
+"""
+
+
 def release(wave: Wave, message_ids: Sequence[int], *, owner: str) -> None:
     """Give back what was claimed and not begun, due again at once."""
     if not message_ids:
         return
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            WITH released AS (
-                UPDATE delivery_message SET state = 'queued', owner = '', lease_until = NULL
-                WHERE id = ANY(%(ids)s) AND wave_on = %(wave_on)s AND owner = %(owner)s AND state = 'claimed'
-                RETURNING wave_id, state, reason
-            )
-            {tally.messages_of("released")}
-            """,
+            _RELEASE.format(which="AND id = ANY(%(ids)s) AND wave_on = %(wave_on)s"),
             {"ids": list(message_ids), "wave_on": wave.wave_on, "owner": owner},
         )
+
+
+def release_all(*, owner: str) -> None:
+    """Give back everything that was claimed and not begun: its batch was broken off, through no fault of its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RELEASE.format(which=""), {"owner": owner})

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from django.db import connection, transaction
 
-from delivery import tally
+from delivery import suspects, tally
 
 LOCK = 7_300_001
-CRASHES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +21,6 @@ class Swept:
     ended: int = 0
     finished: int = 0
 
-
-# A message on which a process died three times is not tried a fourth time.
-_CLAIMED = f"""
-WITH over AS (
-    SELECT id, wave_on FROM delivery_message WHERE state = 'claimed' AND lease_until < now()
-    ORDER BY id LIMIT 10000 FOR UPDATE SKIP LOCKED
-), swept AS (
-    UPDATE delivery_message m SET
-        state = CASE WHEN m.crashes + 1 >= %s THEN 'rejected' ELSE 'queued' END,
-        reason = CASE WHEN m.crashes + 1 >= %s THEN 'poison' ELSE m.reason END,
-        finished_at = CASE WHEN m.crashes + 1 >= %s THEN now() END,
-        crashes = m.crashes + 1, owner = '', lease_until = NULL
-    FROM over o WHERE m.id = o.id AND m.wave_on = o.wave_on
-    RETURNING m.wave_id, m.state, m.reason
-), tallied AS ({tally.messages_of("swept")})
-SELECT state FROM swept
-"""
 
 # It may have arrived. Only a must-arrive wave sends again: the copy has the same tag and topic, and replaces the first.
 _SENDING = f"""
@@ -118,8 +100,7 @@ def sweep() -> Swept:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [LOCK])
         if not cursor.fetchone()[0]:
             return Swept()
-        cursor.execute(_CLAIMED, [CRASHES, CRASHES, CRASHES])
-        states = [row[0] for row in cursor.fetchall()]
+        states = suspects.find_lost()
         cursor.execute(_SENDING)
         unknown = cursor.fetchone()[0]
         cursor.execute(_PUSHING)

@@ -10,9 +10,10 @@ import time
 import django_rq
 import redis
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 from django.utils import timezone
 
-from delivery import lanes, receipts, submission, sweeper, tally, throttle, waiting
+from delivery import lanes, outbox, receipts, submission, sweeper, tally, throttle, waiting
 from delivery.dispatch import LostSupervisor, drain_batch
 from delivery.lanes import Lane
 from delivery.sender import NoCredential, Sender, build_sender
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 SECONDS = 50
 TURN_SECONDS = 1.0
 LOOK_SECONDS = 0.1
+FIRST_WAIT, MOST_WAIT = 0.2, 5.0
 _sender: Sender | None = None
 _parent = os.getppid()
 stopping = threading.Event()
@@ -42,11 +44,18 @@ def drain(lane: str = Lane.ORDINARY) -> int:
     ends = time.monotonic() + SECONDS
     count = 0
     try:
-        mine = sender()
         while time.monotonic() < ends and not stopping.is_set():
-            done = drain_batch(mine, lane=Lane(lane))
+            try:
+                done = drain_batch(sender(), lane=Lane(lane))
+                is_empty = not done and not _waits_for_turns()
+            except (OperationalError, InterfaceError) as problem:
+                log.warning(
+                    "the database is in trouble: %s: %s", type(problem).__name__, str(problem).partition("\n")[0]
+                )
+                _await_database(until=ends)
+                continue
             count += done
-            if not done and not _waits_for_turns():
+            if is_empty:
                 break
     except NoCredential as missing:
         log.warning("nothing can be sent: %s", missing)
@@ -54,6 +63,21 @@ def drain(lane: str = Lane.ORDINARY) -> int:
         log.warning("the supervisor is gone: this worker stops")
         os._exit(0)
     return count
+
+
+def _await_database(*, until: float) -> None:
+    """Connect anew, patiently, and give back what this worker had claimed: nobody need wait for its lease to end."""
+    wait = FIRST_WAIT
+    while time.monotonic() < until and not stopping.wait(wait):
+        connection.close()
+        try:
+            if _sender is None:
+                connection.ensure_connection()
+            else:
+                outbox.release_all(owner=_sender.owner)
+            return
+        except (OperationalError, InterfaceError):
+            wait = min(wait * 2, MOST_WAIT)
 
 
 def _waits_for_turns() -> bool:

@@ -53,7 +53,7 @@ class Message(models.Model):
     owner = models.CharField(max_length=40, default="", db_default="")
     lease_until = models.DateTimeField(null=True)
     fence = models.IntegerField(default=0, db_default=0)
-    crashes = models.SmallIntegerField(default=0, db_default=0)
+    crashes = models.SmallIntegerField(default=0, db_default=0, help_text="How often a worker died or failed on it.")
     decided_at = models.DateTimeField(null=True)
     intent_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -76,6 +76,7 @@ class Message(models.Model):
                 name="message_held",
                 condition=models.Q(state="queued", held_by__isnull=False),
             ),
+            models.Index(fields=["wave"], name="message_suspect", condition=models.Q(state="queued", crashes__gt=0)),
             models.Index(fields=["profile", "planned_at"], name="message_of_profile"),
             models.Index(
                 fields=["profile", "intent_at"], name="message_pressure", condition=models.Q(intent_at__isnull=False)

@@ -8,7 +8,11 @@ import pytest
 
 from delivery.models import SendingRules
 from tests import make
+from tests.drills import servers
 from tests.drills.processes import Processes
+
+FAST = {"HEED_LEASE_SECONDS": "4", "HEED_TIME_SCALE": "0.02", "HEED_WORKERS": "2", "HEED_LOG_LEVEL": "WARNING"}
+"""Short leases and waits, so that a drill lasts seconds."""
 
 
 @pytest.fixture
@@ -16,12 +20,26 @@ def processes(
     transactional_db: Any, push_service: Any, redis_server: Any, process_environment: Any
 ) -> Iterator[Processes]:
     """Processes on the test's database, with short leases, that send to the scripted push service."""
+    yield from _processes(process_environment)
+
+
+@pytest.fixture
+def own_servers(django_db_blocker: Any) -> Iterator[servers.Servers]:
+    """A PostgreSQL and a Redis of this drill's own."""
+    with django_db_blocker.unblock(), servers.started() as mine:
+        yield mine
+
+
+@pytest.fixture
+def own_processes(own_servers: servers.Servers, push_service: Any, process_environment: Any) -> Iterator[Processes]:
+    """Processes on them."""
+    yield from _processes(process_environment | own_servers.environment)
+
+
+def _processes(environment: dict[str, str]) -> Iterator[Processes]:
     make.credential()
     SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
-    started = Processes(
-        process_environment
-        | {"HEED_LEASE_SECONDS": "4", "HEED_TIME_SCALE": "0.02", "HEED_WORKERS": "2", "HEED_LOG_LEVEL": "WARNING"}
-    )
+    started = Processes(environment | FAST)
     yield started
     started.stop()
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ class Processes:
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
         self.running: list[subprocess.Popen[bytes]] = []
+        self.supervisors: list[Supervised] = []
 
     def start(self, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
@@ -37,6 +39,12 @@ class Processes:
 
     def worker(self, **settings: str) -> subprocess.Popen[bytes]:
         return self.start("-m", "tests.drills.worker", **settings)
+
+    def supervised(self, **settings: str) -> Supervised:
+        """A worker that is started again whenever it ends."""
+        made = Supervised(self, settings)
+        self.supervisors.append(made)
+        return made
 
     def clock(self, **settings: str) -> subprocess.Popen[bytes]:
         return self.start("manage.py", "clock", **settings)
@@ -64,8 +72,34 @@ class Processes:
             self.running.remove(process)
 
     def stop(self) -> None:
+        for supervised in self.supervisors:
+            supervised.stop()
         for process in list(self.running):
             self.kill(process)
+
+
+class Supervised:
+    """`process` is the one that lives now; `restarts` says how often another one had to be started."""
+
+    def __init__(self, processes: Processes, settings: dict[str, str]) -> None:
+        self.processes = processes
+        self.settings = settings
+        self.restarts = 0
+        self.stopping = threading.Event()
+        self.process = processes.worker(**settings)
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+        self.thread.start()
+
+    def _watch(self) -> None:
+        while not self.stopping.wait(0.1):
+            if self.process.poll() is not None:
+                self.processes.running.remove(self.process)
+                self.restarts += 1
+                self.process = self.processes.worker(**self.settings)
+
+    def stop(self) -> None:
+        self.stopping.set()
+        self.thread.join()
 
 
 def wait_for(condition: Callable[[], Any], *, seconds: float = 40, every: float = 0.1) -> Any:

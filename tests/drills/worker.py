@@ -6,7 +6,8 @@ import django
 
 django.setup()
 
-import tests.delivery.sending  # noqa: E402, F401  (registers the content source)
+import tests.delivery.sending  # noqa: E402  (these register their content sources)
+import tests.drills.contents  # noqa: E402, F401
 from console.management.commands.work import Command  # noqa: E402
 from delivery.lanes import Lane  # noqa: E402
 
