@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from audiences.feedback import QUARANTINE_DAYS
 from campaigns import launch
 from campaigns.models import Campaign
-from console import stops
+from console import credential_state, stops
 from console.admin.site import Crumb, console_page, render_page
 from console.verdict_words import reason_words
 from delivery import holds, losses
@@ -71,6 +71,15 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
     stops.forget()
     messages.success(request, f"“{credential.name}” is paused: what would go out with it waits.")
     return HttpResponseRedirect(reverse("console:delivery_credential_change", args=[pk]))
+
+
+@console_page(permission="delivery.view_credential")
+def figures(request: HttpRequest, pk: int) -> HttpResponse:
+    """Whom it serves and what it sent, alone: its page fetches it, since counting takes a while."""
+    credential = get_object_or_404(Credential, pk=pk)
+    found = credential_state.figures(credential, now=timezone.now())
+    why = reason_words(found.last.reason) if found.last and found.last.reason else ""
+    return render(request, "console/credential_figures.html", {"figures": found, "why": why})
 
 
 class SinceForm(forms.Form):

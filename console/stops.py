@@ -67,6 +67,10 @@ ANY = {
         "{where} calls nearly every device of “{name}” dead, which is hardly true.",
         "See whether its key was exchanged or its app named wrongly. Then bring the devices back.",
     ),
+    "credential_unusable": (
+        "“{name}” cannot be opened.",
+        "Give back to HEED_KEK the key that it was sealed under, or give the credential its key anew.",
+    ),
     "credential_paused": ("“{name}” is paused.", ""),
 }
 UNKNOWN = ("{where} refuses what “{name}” sends.", "See what it answered, and mend that first.")

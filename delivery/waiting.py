@@ -23,6 +23,8 @@ from delivery.models.credential import BROKEN
 from delivery.parcel import Wait
 from delivery.sender import Sender
 
+ONLY = "only_credential"
+"""In a message's data: the id of the one credential that it is sent with, for a test of that."""
 AWAY = dt.timedelta(hours=1)
 AWAY_SPREAD = 1800.0  # seconds
 SLICE = 20_000
@@ -50,7 +52,10 @@ def choose(facts: Facts, *, held: Mapping[Place, Hold], sender: Sender, now: dt.
     found = Devices()
     waits: list[Wait] = []
     waiting: list[tuple[Place, Hold]] = []
+    only = facts.data.get(ONLY) if isinstance(facts.data, dict) else None
     for device in facts.devices:
+        if only and device.credential_id != only:
+            continue
         earlier = facts.earlier.get(device.id)
         if device.why_not_live or _is_settled(earlier, facts):
             continue

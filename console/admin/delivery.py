@@ -8,7 +8,6 @@ from zoneinfo import available_timezones
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -16,11 +15,12 @@ from django.utils import timezone
 from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
+from audiences.models import Device
 from console.admin.forms import TickedMomentsForm
-from console.admin.site import ConsoleModelAdmin, site
+from console.admin.site import ConsoleModelAdmin, own_editor, site
+from console.credential_forms import checked_subject
 from console.credential_state import credential_state
 from console.length_field import LengthField
-from delivery.credentials import create_credential
 from delivery.models import Cap, Credential, SendingRules
 
 
@@ -145,50 +145,39 @@ class CredentialForm(TickedMomentsForm):
     retired = forms.BooleanField(
         required=False,
         label="Retired",
-        help_text="Not used any more. Whoever subscribed with its key must subscribe again before they can be reached.",
+        help_text="Not used any more. Browsers that subscribed with its key must subscribe again before they can be "
+        "reached; an app's devices go to another credential for them, if there is one.",
         widget=UnfoldBooleanSwitchWidget,
     )
 
     def clean_subject(self) -> str:
-        return _subject(self.cleaned_data["subject"])
-
-
-def _subject(text: str) -> str:
-    """mailto: or https:, as push services require; some refuse every push without it."""
-    text = text.strip()
-    if "@" in text and ":" not in text:
-        text = f"mailto:{text}"
-    if text.startswith("mailto:"):
-        try:
-            validate_email(text.removeprefix("mailto:"))
-        except ValidationError:
-            raise ValidationError("Give a whole e-mail address, such as mailto:push@example.com.") from None
-        if text.endswith(("@localhost", "@example.com", ".local", ".invalid")):
-            raise ValidationError("Push services write to this address about trouble: give one that you read.")
-        return text
-    if text.startswith("https://") and "." in text:
-        return text
-    raise ValidationError("Give mailto: and an e-mail address that you read, or an https:// page about you.")
+        return checked_subject(self.cleaned_data["subject"])
 
 
 @admin.register(Credential, site=site)
 class CredentialAdmin(ConsoleModelAdmin):
-    """A key pair is made here; its private half is sealed at once and never shown."""
+    """Made on pages of their own (credential_new.py), since each gateway asks for something else."""
 
     address = "settings/credentials"
     plural = "Push credentials"
     singular = "push credential"
     empty_title = "No push credential yet"
     empty_text = (
-        "Browsers accept pushes only from who signed for them. Make a key pair here: it takes a name and an address "
-        "that push services can write to."
+        "Push services take pushes only from who is known to them. Browsers need a key pair that is made here; your Android "
+        "and iOS apps need a key from Firebase or Apple."
     )
     form = CredentialForm
-    labels = {"subject": "Address for push services"}
+    labels = {"subject": "Address for push services", "per_minute": "At most, pushes a minute"}
     change_form_outer_before_template = "console/credential_state.html"
-    list_display = ("name", "gateway", "subject", "state", "created_at")
+    list_display = ("name", "gateway", "for_app", "state", "created_at")
     ordering = ("pk",)
     sortable_by = ()
+
+    @display(description="App")
+    def for_app(self, credential: Credential) -> str:
+        if credential.gateway == Device.Gateway.WEBPUSH:
+            return "your site"
+        return " · ".join(filter(None, (credential.app or "every app", credential.environment)))
 
     @display(description="State", label={"in use": "success", "paused": "danger", "retired": "info"})
     def state(self, credential: Credential) -> str:
@@ -207,21 +196,34 @@ class CredentialAdmin(ConsoleModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Credential]:
         return super().get_queryset(request).prefetch_related("holds")
 
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return own_editor("credential_choose")
+
     def get_fields(self, request: HttpRequest, obj: Credential | None = None) -> tuple[str, ...]:
-        if obj is None:
-            return ("name", "subject")
-        return ("name", "subject", "public_key", "created_at", "retired")
+        own = {
+            Device.Gateway.WEBPUSH: ("subject", "web_key"),
+            Device.Gateway.FCM: ("for_app", "account"),
+            Device.Gateway.APNS: ("for_app", "apple_key"),
+        }
+        return ("name", *(own[Device.Gateway(obj.gateway)] if obj else ()), "per_minute", "created_at", "retired")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Credential | None = None) -> tuple[str, ...]:
-        return ("public_key", "created_at") if obj else ()
+        return ("for_app", "web_key", "account", "apple_key", "created_at")
+
+    @display(description="Public key")
+    def web_key(self, credential: Credential) -> str:
+        return credential.public_key
+
+    @display(description="Service account")
+    def account(self, credential: Credential) -> str:
+        return credential.public_key
+
+    @display(description="Team and key")
+    def apple_key(self, credential: Credential) -> str:
+        team, _, key = credential.public_key.partition(".")
+        return f"team {team}, key {key}"
 
     def has_delete_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
         return False
-
-    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        made = create_credential(obj.name, subject=obj.subject, now=timezone.now())
-        obj.pk = made.pk
-        obj.refresh_from_db()

@@ -7,7 +7,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from console import campaign_pages, credential_pages, dashboard, profile_pages, source_pages, webhook_pages
+from console import (
+    campaign_pages,
+    credential_new,
+    credential_pages,
+    credential_try,
+    dashboard,
+    profile_pages,
+    source_pages,
+    webhook_pages,
+)
 from console.builder.segments import urlpatterns as segments
 from console.builder.templates import urlpatterns as templates
 from console.reports.urls import urlpatterns as reports
@@ -20,6 +29,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("campaigns/<int:pk>/progress/", campaign_pages.progress, name="campaign_progress"),
     path("campaigns/<int:pk>/people/", campaign_pages.people, name="campaign_people"),
     path("campaigns/<int:pk>/do/<slug:name>/", campaign_pages.deed, name="campaign_deed"),
+    path("settings/credentials/new/", credential_new.choose, name="credential_choose"),
+    path("settings/credentials/new/<slug:gateway>/", credential_new.new, name="credential_new"),
+    path("settings/credentials/<int:pk>/key/", credential_new.replace_key, name="credential_key"),
+    path("settings/credentials/<int:pk>/figures/", credential_pages.figures, name="credential_figures"),
+    path("settings/credentials/<int:pk>/test/", credential_try.send, name="credential_test"),
+    path("settings/credentials/<int:pk>/test/<int:message>/", credential_try.sent, name="credential_tested"),
     path("settings/credentials/<int:pk>/pause/", credential_pages.pause, name="credential_pause"),
     path("settings/credentials/<int:pk>/resume/", credential_pages.resume, name="credential_resume"),
     path("settings/webhooks/<int:pk>/do/<slug:name>/", webhook_pages.deed, name="webhook_deed"),

@@ -143,7 +143,11 @@ PAGES = {
     "new cap": ("delivery_cap_add", None, 8),
     "cap": ("delivery_cap_change", "cap", 10),
     "credentials": ("delivery_credential_changelist", None, 8),
-    "new credential": ("delivery_credential_add", None, 6),
+    "new credential": ("credential_choose", None, 6),
+    "new credential: web push": ("credential_new", "webpush", 6),
+    "new credential: Android": ("credential_new", "fcm", 6),
+    "credential: test": ("credential_test", "credential", 8),
+    "credential: figures": ("credential_figures", "credential", 12),
     "credential": ("delivery_credential_change", "credential", 12),
     "credential: resume": ("credential_resume", "credential", 8),
     "credential: devices": ("credential_devices", "credential", 8),
@@ -281,28 +285,6 @@ def test_simulated_data_is_marked_on_every_page(console: Client, populated: dict
     Wave.objects.update(simulated=True)
     for page in ("home", "topics", "profile", "campaigns", "running campaign"):
         assert "Simulated data" in console.get(address(page, populated)).content.decode(), page
-
-
-def test_a_new_credential_has_a_key_pair_and_never_shows_the_private_half(console: Client) -> None:
-    from audiences.sealing import unseal
-    from delivery.models import Credential
-
-    where = reverse("console:delivery_credential_add")
-    console.post(where, {"name": "Shop", "subject": "push@shop.example.net"})
-    made = Credential.objects.get(name="Shop")
-    assert made.subject == "mailto:push@shop.example.net"
-    pem = unseal(made.secret, purpose="credential")
-    assert pem.startswith(b"-----BEGIN PRIVATE KEY-----")
-    html = console.get(reverse("console:delivery_credential_change", args=[made.pk])).content
-    assert made.public_key.encode() in html
-    assert pem.splitlines()[1] not in html
-
-
-@pytest.mark.parametrize("subject", ["me", "mailto:nobody", "http://shop.example.net", "mailto:push@localhost"])
-def test_a_credential_without_an_address_to_write_to_is_refused_beside_the_field(console: Client, subject: str) -> None:
-    answer = console.post(reverse("console:delivery_credential_add"), {"name": "Shop", "subject": subject})
-    assert answer.status_code == 200
-    assert answer.context["adminform"].form.errors["subject"]
 
 
 def test_sending_rules_refuse_an_unknown_time_zone(console: Client) -> None:

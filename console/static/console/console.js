@@ -25,3 +25,14 @@ document.addEventListener("click", async (event) => {
   await navigator.clipboard.writeText(target.value ?? target.textContent.trim());
   button.textContent = "Copied";
 });
+
+// <form data-busy="Asking Google …"> says so on its button while the answer is on its way, and is sent once.
+document.addEventListener("submit", (event) => {
+  const { busy } = event.target.dataset;
+  const button = busy && event.target.querySelector("button.hd-primary");
+  if (!button) return;
+  setTimeout(() => {
+    button.disabled = true;
+    button.textContent = busy;
+  });
+});
