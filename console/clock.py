@@ -90,7 +90,11 @@ def _run_one(name: str, task: Callable[[], object]) -> None:
 
 
 def _holds_lock() -> bool:
-    """The lock belongs to the connection: it is free again as soon as its holder is gone."""
+    """The lock belongs to the connection, on which the tasks run too: it is free again as soon as its holder is gone.
+
+    PostgreSQL ends the connection of a holder that is silent for a lease, frozen or cut off: another clock takes over,
+    and the one that wakes finds that it has lost its lock before it can do anything.
+    """
     close_old_connections()
     with connection.cursor() as cursor:
         cursor.execute(
@@ -100,7 +104,12 @@ def _holds_lock() -> bool:
         if cursor.fetchone()[0]:
             return True
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        return bool(cursor.fetchone()[0])
+        if not cursor.fetchone()[0]:
+            return False
+        silence = f"{settings.HEED_LEASE_SECONDS:.0f}s"
+        for name in ("idle_session_timeout", "idle_in_transaction_session_timeout"):
+            cursor.execute("SELECT set_config(%s, %s, false)", [name, silence])
+        return True
 
 
 def say_alive() -> None:

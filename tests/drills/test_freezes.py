@@ -1,9 +1,14 @@
 """Processes that sleep through their lease and wake up again: what they held belongs to others by then."""
 
+import datetime as dt
+
 import pytest
 from django.db import connection, transaction
 
-from delivery.models import Message, Push
+from campaigns.models import Campaign
+from console.clock import LOCK
+from delivery.models import Message, Push, Wave
+from tests import make
 from tests.delivery.sending import planned, reachable, states
 from tests.drills.books import assert_books_balance, is_over
 from tests.drills.processes import wait_for
@@ -61,3 +66,52 @@ def test_a_worker_that_sleeps_before_it_hears_of_its_intent_posts_nothing(proces
     wait_for(lambda: is_over(later), seconds=60)
     assert len(push_service.requests) == 1
     assert Message.objects.filter(wave=wave, state="unknown").count() == 10
+
+
+def holder_of_the_clock():
+    """The backend that serves the clock which ticks, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted", [LOCK])
+        return (cursor.fetchone() or [None])[0]
+
+
+def test_of_two_clocks_one_ticks_and_a_frozen_one_does_not_stop_the_site(processes, push_service, start_at):
+    """D12: each campaign opens once, whoever freezes or wakes meanwhile."""
+    people = reachable(push_service, 20)
+    version = make.version(title="News", body="for all")
+    everybody = make.segment({"everyone": True})
+    campaigns = []
+
+    def launched(name, seconds):
+        made = make.campaign(
+            name=name,
+            template=version.template,
+            version=version,
+            control_percent=0,
+            topic=None,
+            state=Campaign.State.SCHEDULED,
+            scheduled_at=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds),
+        )
+        made.included.add(everybody)
+        campaigns.append(made)
+
+    first = processes.clock()
+    wait_for(holder_of_the_clock)
+    backend = holder_of_the_clock()
+    second = processes.clock()
+    processes.worker()
+    for n in range(6):
+        launched(f"before {n}", n / 2)
+    wait_for(lambda: Wave.objects.exists())
+    processes.freeze(first)
+    for n in range(4):
+        launched(f"frozen {n}", 0)
+    wait_for(lambda: holder_of_the_clock() not in (None, backend))
+    wait_for(lambda: Wave.objects.count() == len(campaigns))
+    processes.thaw(first)
+    for n in range(4):
+        launched(f"awake {n}", n / 2)
+    wait_for(lambda: Wave.objects.filter(finished_at__isnull=False).count() == len(campaigns), seconds=60)
+    assert first.poll() is None and second.poll() is None
+    assert sorted(Wave.objects.values_list("origin", flat=True)) == sorted(one.origin for one in campaigns)
+    assert_books_balance(list(Wave.objects.all()), len(campaigns) * len(people), push_service)
