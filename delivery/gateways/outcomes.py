@@ -64,7 +64,11 @@ def decide(
     if rule is None:
         return Outcome(Action.UNKNOWN, "no_answer", status=status, detail=detail[:300])
     asked = answer.headers.get("retry-after")
-    wait = retry_after(asked, now=now) if asked is not None else None
+    wait = None
+    if asked is not None:
+        wait = retry_after(asked, now=now)
+        if wait != _asked_for(asked, now=now):
+            detail = f"Retry-After {asked[:40]!r} is taken for {wait:g} s. {detail}"
     if rule.wait is not None:
         wait = max(wait or 0.0, rule.wait)
     if rule.action in (Action.HOLD, Action.DELAY) and wait is None:
@@ -74,14 +78,18 @@ def decide(
 
 def retry_after(said: str, *, now: dt.datetime) -> float:
     """Seconds to wait: a number or an HTTP date, held between 1 s and 60 min; what is neither means 60 s."""
+    seconds = _asked_for(said, now=now)
+    return DEFAULT_WAIT if seconds is None else min(max(seconds, LEAST_WAIT), MOST_WAIT)
+
+
+def _asked_for(said: str, *, now: dt.datetime) -> float | None:
     said = said.strip()
     if re.fullmatch(r"[+-]?\d{1,20}", said):
-        return min(max(float(said), LEAST_WAIT), MOST_WAIT)
+        return float(said)
     try:
-        seconds = (email.utils.parsedate_to_datetime(said) - now).total_seconds()
+        return (email.utils.parsedate_to_datetime(said) - now).total_seconds()
     except (TypeError, ValueError):
-        return DEFAULT_WAIT
-    return min(max(seconds, LEAST_WAIT), MOST_WAIT)
+        return None
 
 
 def _fits(rule: Rule, status: int, signs: Collection[str]) -> bool:

@@ -121,6 +121,8 @@ class Running:
         if self.process.stdout:
             self.process.stdout.close()
 
+    close = stop
+
 
 def decoded(text: str) -> bytes:
     """base64url, with or without padding."""

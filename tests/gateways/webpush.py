@@ -136,6 +136,12 @@ async def play(step: str, writer: asyncio.StreamWriter) -> bool:
             await writer.drain()
             await asyncio.sleep(0.5)
         return True
+    elif name == "drip-body":
+        writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(1000):
+            writer.write(b"x")
+            await writer.drain()
+            await asyncio.sleep(0.5)
     elif name == "huge":
         writer.write(b"HTTP/1.1 201 Created\r\nContent-Length: 100000000\r\n\r\n")
         for _ in range(1000):
