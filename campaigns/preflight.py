@@ -6,10 +6,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
+from audiences.models import Device
 from audiences.segments import audience, language
 from campaigns import content
 from campaigns.models import Campaign
-from delivery.models import Credential
+from delivery import rhythm
+from delivery.models import Credential, MessageClass
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ def problems(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
         *_template(campaign),
         *measuring(campaign),
         *_schedule(campaign, now=now),
+        *_rhythm(campaign, now=now),
         *_gateway(),
     ]
 
@@ -87,6 +90,17 @@ def _schedule(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
             Problem("error", "scheduled_at", "This time has passed. Choose a later one, or leave it empty for now.")
         ]
     return []
+
+
+def _rhythm(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
+    starts = max(campaign.scheduled_at or now, now)
+    ends = rhythm.quiet_around(starts)
+    if ends is None or campaign.exact_time or campaign.message_class == MessageClass.TRANSACTIONAL:
+        return []
+    if not Credential.objects.filter(gateway=Device.Gateway.FCM, retired_at=None).exists():
+        return []
+    said = f"It starts near a quarter hour. If {rhythm.LARGE:,} people or more get it, Android waits until {ends:%H:%M} UTC"
+    return [Problem("warning", "scheduled_at", f"{said}: Google asks for that, unless the exact minute matters.")]
 
 
 def _gateway() -> list[Problem]:

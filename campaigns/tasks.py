@@ -8,6 +8,8 @@ from campaigns import launch, planner
 from campaigns.models import Campaign
 from delivery.models import Wave
 
+LIVE = (Campaign.State.RUNNING, Campaign.State.PAUSED)
+
 
 def open_due() -> None:
     """Open the waves of campaigns whose time has come, and plan what is not planned yet. Safe to run twice."""
@@ -22,9 +24,9 @@ def open_due() -> None:
 def close_finished() -> None:
     """Campaigns whose waves are all over are over; one whose wave was paused is paused."""
     launch.notice_halts()
-    for campaign in Campaign.objects.filter(state=Campaign.State.RUNNING):
+    for campaign in Campaign.objects.filter(state__in=LIVE):
         waves = Wave.objects.filter(origin=campaign.origin)
         if waves and all(wave.state in (Wave.State.FINISHED, Wave.State.STOPPED) for wave in waves):
-            Campaign.objects.filter(pk=campaign.pk, state=Campaign.State.RUNNING).update(
+            Campaign.objects.filter(pk=campaign.pk, state__in=LIVE).update(
                 state=Campaign.State.FINISHED, finished_at=timezone.now()
             )

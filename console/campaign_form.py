@@ -12,11 +12,8 @@ from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidge
 from audiences.models import Segment, Topic
 from campaigns.models import Campaign, MessageTemplate
 from console.length_field import LengthField
+from console.moment_input import MOMENT_FORMATS, MomentInput
 from delivery.models import SendingRules
-
-
-class MomentInput(UnfoldAdminTextInputWidget):
-    input_type = "datetime-local"
 
 
 class CampaignForm(forms.ModelForm):
@@ -37,7 +34,9 @@ class CampaignForm(forms.ModelForm):
         required=False,
         label="Date and time",
         widget=MomentInput(),
-        input_formats=["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"],
+        input_formats=MOMENT_FORMATS,
+        help_text="Minutes around :00, :15, :30 and :45 are left out: everybody sends then, and Google asks large runs to "
+        "stay away. What goes to Android would wait until two minutes past.",
     )
     start_zone = forms.CharField(
         required=False, label="Time zone", widget=UnfoldAdminTextInputWidget({"list": "zones", "autocomplete": "off"})
@@ -57,6 +56,8 @@ class CampaignForm(forms.ModelForm):
             "control_percent",
             "control_reason",
             "expires_hours",
+            "per_minute",
+            "exact_time",
         )
         widgets = {
             "name": UnfoldAdminTextInputWidget({"autofocus": True}),
@@ -68,6 +69,8 @@ class CampaignForm(forms.ModelForm):
             "goal_event": UnfoldAdminTextInputWidget({"list": "events", "autocomplete": "off"}),
             "control_percent": UnfoldAdminIntegerFieldWidget({"min": 0, "max": 50}),
             "control_reason": UnfoldAdminTextInputWidget(),
+            "per_minute": UnfoldAdminIntegerFieldWidget({"min": 1, "placeholder": "no limit"}),
+            "exact_time": forms.CheckboxInput,
         }
         labels = {
             "included": "Send to anyone in",
@@ -77,11 +80,15 @@ class CampaignForm(forms.ModelForm):
             "goal_event": "What you hope they will do",
             "control_percent": "Left alone, in percent",
             "control_reason": "Why nobody is left alone",
+            "per_minute": "People a minute, at most",
+            "exact_time": "The exact minute matters",
         }
         help_texts = {
             "name": "For you and your colleagues; the people who get it never see it.",
             "message_class": "Transactional messages, such as a receipt, skip topics, caps and controls.",
             "goal_event": "An event from your data, such as Order Completed.",
+            "exact_time": "It then goes to Android near the quarter hours too, at the busiest minutes.",
+            "per_minute": "So that your site keeps up with those who come. Empty: no limit.",
         }
         error_messages = {
             "name": {"required": "Give it a name.", "unique": "There is a campaign of this name already."},

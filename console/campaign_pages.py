@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 from copy import copy
@@ -24,6 +25,7 @@ from campaigns import preflight
 from campaigns.models import Campaign
 from console.admin.site import console_page, render_page
 from console.campaign_form import CampaignForm
+from console.campaign_live import OUTCOMES, live_view
 from console.campaign_summary import summarise
 from console.progress import progress_of
 from console.stops import forget as forget_stops
@@ -34,6 +36,14 @@ LIST = "console:campaigns_campaign_changelist"
 PAGE = "console:campaigns_campaign_change"
 MAY_CHANGE = "campaigns.change_campaign"
 MESSAGES_A_PAGE = 100
+STOP_POLLING = 286
+OUTCOME_WORDS = {
+    "sent": "Sent",
+    "rejected": "Refused",
+    "dropped": "Device gone",
+    "unknown": "Unknown",
+    "retry": "Tried again",
+}
 State = Campaign.State
 
 
@@ -91,8 +101,10 @@ def campaign(request: HttpRequest, object_id: str) -> HttpResponse:
 
 @console_page(permission="campaigns.view_campaign")
 def progress(request: HttpRequest, pk: int) -> HttpResponse:
-    """How far it is, alone: its page asks for it again and again."""
-    return render(request, "console/campaign_progress.html", _running(get_object_or_404(Campaign, pk=pk)))
+    """How far it is, alone: its page asks for it every two seconds, until it is over (286 tells htmx to stop)."""
+    shown = _running(get_object_or_404(Campaign, pk=pk), said_state=request.GET.get("state", ""))
+    status = 200 if shown["is_live"] else STOP_POLLING
+    return render(request, "console/campaign_progress.html", shown, status=status)
 
 
 @console_page(permission=MAY_CHANGE)
@@ -175,6 +187,7 @@ def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     address = reverse(PAGE, args=[pk])
     if request.method == "POST":
         now = timezone.now()
+        late = _too_late(found, now=now) if name == "resume" else ""
         done = {
             "pause": lambda: deeds.pause(found, now=now),
             "resume": lambda: deeds.resume(found, now=now),
@@ -183,14 +196,21 @@ def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         forget_stops()
         if done:
             messages.success(request, f"The campaign is {found.get_state_display()} now.")
+            if late:
+                messages.warning(request, late)
         else:
             messages.warning(request, f"Nothing was changed: the campaign is {found.get_state_display()}.")
         return HttpResponseRedirect(address)
     if found.state not in wanted.sources:
         return HttpResponseRedirect(address)
-    crumbs = [*_crumbs(), (found.name, address)]
     return render_page(
-        request, "console/campaign_deed.html", title=wanted.button, crumbs=crumbs, campaign=found, deed=wanted
+        request,
+        "console/campaign_deed.html",
+        title=wanted.button,
+        crumbs=[*_crumbs(), (found.name, address)],
+        campaign=found,
+        deed=wanted,
+        warning=_too_late(found, now=timezone.now()) if name == "resume" else "",
     )
 
 
@@ -228,6 +248,24 @@ def people(request: HttpRequest, pk: int) -> HttpResponse:
     )
 
 
+def _too_late(campaign: Campaign, *, now: dt.datetime) -> str:
+    """Whom a resumed campaign cannot reach any more, as a sentence; empty where there is time for all."""
+    wave = Wave.objects.filter(origin=campaign.origin, state=Wave.State.PAUSED).first()
+    if wave is None or wave.planned_at is None:
+        return ""
+    (found,) = progress_of([wave])
+    people = found.too_late(now=now)
+    if not people:
+        return ""
+    who = f"{people:,} {'person' if people == 1 else 'people'}"
+    if found.ends <= now:
+        return f"Its time was over at {found.ends:%-d %b %H:%M} UTC: the {who} who still wait will not get it."
+    return (
+        f"About {who} will not get it: it is worth sending until {found.ends:%-d %b %H:%M} UTC, "
+        f"and goes to no more than {wave.per_minute:,} a minute."
+    )
+
+
 def _form(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     form = CampaignForm(request.POST or None, instance=campaign)
     if "launch" in request.POST:
@@ -253,21 +291,18 @@ def _form(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     )
 
 
-def _running(campaign: Campaign) -> dict[str, Any]:
-    waves = list(Wave.objects.filter(origin=campaign.origin).order_by("pk"))
-    now = timezone.now()
-    found = progress_of(waves, now=now)[0] if waves else None
-    reasons = found.why_not() if found else []
+def _running(campaign: Campaign, *, said_state: str = "") -> dict[str, Any]:
+    """What the page of a launched campaign shows. `said_state`: what the page that asks shows of its state already."""
+    live = live_view(campaign, now=timezone.now())
     return {
         "campaign": campaign,
-        "progress": found,
-        "wave": waves[0] if waves else None,
-        "states": [(state, state_words(state), n) for state, n in found.states.most_common()] if found else [],
-        "reasons": [(state, reason, reason_words(reason), n) for state, reason, n in reasons],
+        "live": live,
+        "progress": live.progress,
+        "wave": live.progress.wave if live.progress else None,
+        "outcomes": [OUTCOME_WORDS[outcome] for outcome in OUTCOMES],
         "deeds": [deed for deed in DEEDS.values() if campaign.state in deed.sources],
-        "live": campaign.state in (State.SCHEDULED, State.RUNNING, State.PAUSED),
-        # Counting a large wave costs the database more than a marketer gains by seeing it twice as often.
-        "every": 2 if not found or found.planned < 100_000 else 10,
+        "is_live": campaign.state in (State.SCHEDULED, State.RUNNING, State.PAUSED),
+        "is_new_state": said_state not in ("", campaign.state),
     }
 
 

@@ -94,7 +94,7 @@ def _going_out(now: dt.datetime) -> list[Going]:
     )
     origins = [campaign.origin for campaign in live if campaign.state != State.SCHEDULED]
     waves = list(Wave.objects.filter(origin__in=origins)) if origins else []
-    progress = {one.wave.origin: one for one in progress_of(waves, now=now)}
+    progress = {one.wave.origin: one for one in progress_of(waves)}
     return [Going(campaign, progress.get(campaign.origin)) for campaign in live]
 
 

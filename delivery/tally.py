@@ -41,11 +41,13 @@ def pushes_of(rows: str, *, sign: str = "") -> str:
 
 @dataclass(slots=True)
 class Counts:
-    """One wave's sums. Pushes are counted by (credential id, state, reason, status), attempts that are repeated too."""
+    """One wave's sums: messages by (state, reason), pushes by (credential id, state, reason, status), attempts that are
+    repeated too. `sent_lately` and `ended_lately` are messages of the last 60 seconds."""
 
     messages: Counter[tuple[str, str]] = field(default_factory=Counter)
     pushes: Counter[tuple[int | None, str, str, str]] = field(default_factory=Counter)
-    last_minute: int = 0
+    sent_lately: int = 0
+    ended_lately: int = 0
 
 
 def counts_of(waves: Sequence[Wave]) -> dict[int, Counts]:
@@ -69,7 +71,9 @@ def counts_of(waves: Sequence[Wave]) -> dict[int, Counts]:
                 continue
             one.messages[state, reason] = n
             if state == "sent":
-                one.last_minute += recent
+                one.sent_lately += recent
+            if state != "queued":
+                one.ended_lately += recent
     return found
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 from audiences.consent import NewChoice, record
 from audiences.models import Device, EventName
 from campaigns.models import Campaign
+from delivery import tally
 from delivery.models import Cap, Hold, Loss, Message, Push
 from tests import make
 
@@ -110,6 +111,7 @@ def seed(words: list[str]) -> dict[str, int]:
                 shown_at=now,
                 content={"title": say(), "body": say()},
             )
+    tally.recount([wave])
     paused = make.campaign(name=say(), topic=topic, state=Campaign.State.PAUSED, scheduled_at=now)
     make.wave(origin=paused.origin, state="paused", state_reason=say(), wave_on=now.date())
     finished = make.campaign(name=say(), topic=topic, state=Campaign.State.FINISHED, scheduled_at=now, finished_at=now)

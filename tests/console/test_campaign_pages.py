@@ -9,8 +9,9 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 
+from campaigns import planner, preflight
 from campaigns.models import Campaign
-from delivery.models import Message, SendingRules, Wave
+from delivery.models import Credential, Message, SendingRules, Wave
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -82,6 +83,57 @@ def test_a_time_without_a_zone_is_the_sites(console: Client) -> None:
     made = post_new(console, start="later", start_at="2026-12-24T09:00")
     assert made is not None
     assert made.scheduled_at == dt.datetime(2026, 12, 24, 8, 0, tzinfo=dt.UTC)
+
+
+def test_a_day_an_hour_and_a_minute_make_a_time(console: Client) -> None:
+    said = {"start_at_day": "2026-12-24", "start_at_hour": "09", "start_at_minute": "03"}
+    without = {name: value for name, value in answers(start="later").items() if name != "start_at"}
+    console.post(reverse("console:campaigns_campaign_add"), without | said)
+    made = Campaign.objects.get()
+    assert made.scheduled_at == dt.datetime(2026, 12, 24, 9, 3, tzinfo=dt.UTC)
+    html = console.get(reverse("console:campaigns_campaign_change", args=[made.pk])).content.decode()
+    assert 'value="2026-12-24"' in html
+
+
+def test_minutes_near_the_quarter_hours_are_offered_only_where_exact_time_matters(console: Client) -> None:
+    html = console.get(reverse("console:campaigns_campaign_add")).content.decode()
+    minutes = html.partition('name="start_at_minute"')[2].partition("</select>")[0]
+    hidden = {
+        int(option.partition("value=")[2][1:3]) for option in minutes.split("<option")[1:] if "x-bind:hidden" in option
+    }
+    offered = set(range(60)) - hidden
+    assert offered == {m for first in (3, 18, 33, 48) for m in range(first, first + 10)}
+    assert "Google asks large runs to stay away" in " ".join(html.split())
+
+
+def test_how_fast_and_how_exact_a_campaign_goes_is_kept_and_given_to_its_wave(console: Client) -> None:
+    made = post_new(console, per_minute="600", exact_time="on")
+    assert made is not None
+    assert (made.per_minute, made.exact_time) == (600, True)
+    Campaign.objects.update(state="scheduled", scheduled_at=make.NOW, version=made.template.latest())
+    wave = planner.open_wave(made, now=make.NOW)
+    assert wave is not None
+    assert (wave.per_minute, wave.exact_time) == (600, True)
+
+
+def test_no_limit_a_minute_is_none_and_zero_is_refused(console: Client) -> None:
+    assert "per_minute" in errors_of(console, per_minute="0")
+    made = post_new(console)
+    assert made is not None
+    assert made.per_minute is None
+
+
+def test_a_start_near_a_quarter_hour_is_told_where_android_would_wait(console: Client) -> None:
+    def warns(**values: object) -> bool:
+        made = ready(scheduled_at=dt.datetime(2026, 12, 24, 9, 0, tzinfo=dt.UTC), **values)
+        found = preflight.problems(made, now=make.NOW)
+        return any("Android waits until 09:02 UTC" in problem.message for problem in found)
+
+    assert not warns()
+    Credential.objects.create(gateway="fcm", name="Android", public_key="shop", secret=b"")
+    assert warns()
+    assert not warns(exact_time=True)
+    assert not warns(message_class="transactional")
 
 
 def test_a_time_that_the_clocks_skip_is_refused(console: Client) -> None:
@@ -179,28 +231,6 @@ def running(**values: object) -> tuple[Campaign, Wave]:
     now = dt.datetime.now(dt.UTC)
     campaign = make.campaign(state=Campaign.State.RUNNING, scheduled_at=now, launched_at=now, **values)
     return campaign, make.wave(origin=campaign.origin, wave_on=now.date(), due_at=now, created_at=now)
-
-
-def test_a_running_campaign_tells_how_far_it_is_and_why_some_were_not_sent(console: Client) -> None:
-    campaign, wave = running()
-    now = dt.datetime.now(dt.UTC)
-    for state, reason, times in [
-        ("sent", "", 4),
-        ("held_out", "control", 2),
-        ("suppressed", "frequency_cap", 3),
-        ("queued", "quiet_hours", 1),
-        ("queued", "", 2),
-    ]:
-        for _ in range(times):
-            make.message(wave, make.profile(), state=state, reason=reason, intent_at=now if state == "sent" else None)
-    progress = console.get(reverse("console:campaigns_campaign_change", args=[campaign.pk])).context["progress"]
-    assert (progress.planned, progress.open, progress.sent, progress.held_out, progress.not_sent) == (12, 3, 4, 2, 3)
-    assert progress.percent == 75
-    assert progress.last_minute == 4
-    assert progress.why_not() == [("suppressed", "frequency_cap", 3), ("queued", "quiet_hours", 1)]
-    html = console.get(reverse("console:campaign_progress", args=[campaign.pk])).content.decode()
-    assert "Had as many messages as the cap allows" in html
-    assert "Waits for the end of quiet hours" in html
 
 
 def test_the_people_of_a_campaign_are_listed_by_state_page_by_page(console: Client) -> None:

@@ -52,7 +52,7 @@ def test_counts_follow_a_wave_to_its_end(push_service, real_now):
     assert sum(kept(wave).values()) == 13
     counts = tally.counts_of([wave])[wave.pk]
     credential = Push.objects.filter(wave=wave).first().credential_id
-    assert counts.last_minute == 9
+    assert counts.sent_lately == 9
     assert counts.pushes[credential, "sent", "", "201"] == 9
     assert counts.pushes[credential, "retry", "gateway_trouble", "503"] == 1
     assert counts.pushes[credential, "dropped", "gone", "410"] == 1
@@ -126,7 +126,7 @@ def test_folding_changes_no_count_and_leaves_few_rows(push_service, real_now):
     folded = [tally.counts_of([wave, other])[one.pk] for one in (wave, other)]
     assert [one.messages for one in folded] == [one.messages for one in before]
     assert [one.pushes for one in folded] == [one.pushes for one in before]
-    assert [one.last_minute for one in folded] == [0, 0]
+    assert [one.sent_lately for one in folded] == [0, 0]
     assert Tally.objects.count() == 4
 
 
