@@ -59,7 +59,7 @@ class CredentialForm(forms.Form):
         required=False,
         min_value=1,
         max_value=10_000_000,
-        label="At most, pushes a minute",
+        label="Pushes a minute, at most",
         help_text="Empty: as fast as the gateway takes them.",
         widget=UnfoldAdminIntegerFieldWidget,
     )

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from functools import cache
 
 import django_rq
+import redis
 from django.utils import timezone
 
 from console.api import idempotency
 from console.webhooks import gathering, sending
 from delivery.http import Client
-from delivery.tasks import stopping
+from delivery.tasks import hurry, stopping
+
+log = logging.getLogger(__name__)
 
 BACKGROUND = "background"
 """The queue of work that may be slow, with workers of its own: nothing that is sent to people waits for it."""
@@ -29,6 +33,14 @@ def hint_webhooks() -> None:
         queue = django_rq.get_queue(BACKGROUND)
         if not queue.count:
             queue.enqueue(tell, result_ttl=0, failure_ttl=7 * 86_400)
+
+
+def hint_hurry() -> None:
+    """A credential's limit was changed. Without Redis it is felt within the hour."""
+    try:
+        django_rq.get_queue(BACKGROUND).enqueue(hurry, result_ttl=0, failure_ttl=7 * 86_400)
+    except redis.RedisError as problem:
+        log.warning("the new limit is felt later: %s", type(problem).__name__)
 
 
 def tell() -> None:

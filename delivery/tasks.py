@@ -122,6 +122,12 @@ def fold_tallies() -> None:
     tally.fold()
 
 
+def hurry() -> None:
+    """A limit a minute was changed: who waits for a turn gets one by the new limit."""
+    while throttle.hurry() and not stopping.is_set():
+        pass
+
+
 def forget_throttles() -> None:
     """Limits of waves that are long over."""
     throttle.forget(now=timezone.now())

@@ -14,6 +14,7 @@ from django.db import connection
 
 from audiences import statements
 from audiences.models import Device
+from delivery.gates.facts import THROTTLED
 from delivery.models import Credential, Throttle, Wave
 from delivery.rhythm import MOST_A_MINUTE
 
@@ -131,6 +132,24 @@ def of_wave(wave: Wave) -> str:
 
 def of_credential(credential_id: int) -> str:
     return f"credential:{credential_id}"
+
+
+def hurry(*, slice_of: int = 20_000) -> int:
+    """After a limit was raised or lifted: who waits for a turn is due now, in slices. Returns how many."""
+    Throttle.objects.filter(promised_until__isnull=False).update(promised_until=None)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            WITH waiting AS (
+                SELECT m.id, m.wave_on FROM delivery_wave w JOIN delivery_message m
+                     ON m.wave_id = w.id AND m.wave_on = w.wave_on AND m.state = 'queued' AND m.due_at > now()
+                WHERE w.state IN ('running', 'paused') AND m.reason = %s LIMIT %s FOR UPDATE OF m SKIP LOCKED
+            )
+            UPDATE delivery_message m SET due_at = now() FROM waiting o WHERE m.id = o.id AND m.wave_on = o.wave_on
+            """,
+            [THROTTLED, slice_of],
+        )
+        return int(cursor.rowcount)
 
 
 def forget(*, now: dt.datetime) -> int:

@@ -8,6 +8,7 @@ from zoneinfo import available_timezones
 from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -16,6 +17,7 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
 from audiences.models import Device
+from console import tasks
 from console.admin.forms import TickedMomentsForm
 from console.admin.site import ConsoleModelAdmin, own_editor, site
 from console.credential_forms import checked_subject
@@ -167,7 +169,7 @@ class CredentialAdmin(ConsoleModelAdmin):
         "and iOS apps need a key from Firebase or Apple."
     )
     form = CredentialForm
-    labels = {"subject": "Address for push services", "per_minute": "At most, pushes a minute"}
+    labels = {"subject": "Address for push services", "per_minute": "Pushes a minute, at most"}
     change_form_outer_before_template = "console/credential_state.html"
     list_display = ("name", "gateway", "for_app", "state", "created_at")
     ordering = ("pk",)
@@ -227,3 +229,8 @@ class CredentialAdmin(ConsoleModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Credential | None = None) -> bool:
         return False
+
+    def save_model(self, request: HttpRequest, obj: Credential, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if "per_minute" in form.changed_data:
+            transaction.on_commit(tasks.hint_hurry)

@@ -303,7 +303,7 @@ def test_a_marketer_makes_a_campaign_sees_what_it_will_do_and_launches_it(
     expect(reason).to_be_visible()
     expect(beside).to_contain_text("say why there is none")
     page.get_by_label("Left alone, in percent").fill("10")
-    when = page.get_by_label("Date and time")
+    when = page.get_by_label("Day", exact=True)
     expect(when).to_be_hidden()
     page.get_by_label("At a time").check()
     expect(when).to_be_visible()

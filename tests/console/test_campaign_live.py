@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import django_rq
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.db.models import F
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -17,12 +19,13 @@ from campaigns.models import Campaign
 from console.error_words import ADVICE, BY_STATE, what_to_do
 from console.progress import progress_of
 from console.stops import ANY, WORDS
+from console.tasks import BACKGROUND
 from delivery import tally
 from delivery.gateways.outcomes import NOT_ANSWERED
 from delivery.gateways.outcomes_apns import APNS
 from delivery.gateways.outcomes_fcm import FCM
 from delivery.gateways.outcomes_webpush import WEB_PUSH
-from delivery.models import Hold, Message, SendingRules, Tally, Wave
+from delivery.models import Hold, Message, SendingRules, Tally, Throttle, Wave
 from delivery.sweeper import sweep
 from tests import make
 from tests.delivery.sending import drain, plain, planned, reachable
@@ -48,6 +51,11 @@ def going(people: Any, *, now: dt.datetime, **values: Any) -> tuple[Campaign, Wa
     campaign = make.campaign(state=Campaign.State.RUNNING, scheduled_at=now, launched_at=now)
     count = {"planned_count": len(people), "running_at": now}
     return campaign, planned(people, now=now, **(count | {"origin": campaign.origin} | values))
+
+
+def a_second_passes() -> None:
+    """For the buckets of limits a minute."""
+    Throttle.objects.update(filled_at=F("filled_at") - dt.timedelta(seconds=1))
 
 
 def live(console: Client, campaign: Campaign, **said: str) -> Any:
@@ -265,3 +273,19 @@ def test_every_answer_of_a_push_service_has_something_to_do(gateway: str, reason
 
 def test_an_answer_that_nobody_knows_has_something_to_do_too() -> None:
     assert {what_to_do("some_new_reason", state, "fcm") for state in BY_STATE} == set(BY_STATE.values())
+
+
+def test_a_credentials_limit_is_set_on_its_page_and_felt_by_who_waits(console, push_service, real_now, redis_server):
+    credential = make.credential(per_minute=60, subject="mailto:push@shop.example.net")
+    _, wave = going(reachable(push_service, 10), now=real_now)
+    drain()
+    page = reverse("console:delivery_credential_change", args=[credential.pk])
+    assert "Pushes a minute, at most" in console.get(page).content.decode()
+    console.post(page, {"name": credential.name, "subject": credential.subject, "per_minute": "60000"})
+    credential.refresh_from_db()
+    assert credential.per_minute == 60_000
+    [job] = django_rq.get_queue(BACKGROUND).jobs
+    job.perform()
+    a_second_passes()
+    drain()
+    assert Message.objects.filter(wave=wave, state="sent").count() == 10

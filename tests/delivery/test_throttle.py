@@ -227,3 +227,17 @@ def test_a_bucket_that_nobody_asks_is_forgotten(real_now):
     throttle.take("wave:1", per_minute=60, again=1)
     assert throttle.forget(now=real_now) == 0
     assert throttle.forget(now=real_now + dt.timedelta(days=3)) == 1
+
+
+def test_a_raised_limit_is_felt_at_once_by_all_who_wait(push_service, real_now):
+    credential = make.credential(per_minute=60)
+    wave = planned(reachable(push_service, 40), now=real_now)
+    drain()
+    assert states(wave)["queued(throttled_by_us)"] >= 38
+    credential.per_minute = None
+    credential.save()
+    assert drain() == 0
+    while throttle.hurry(slice_of=15):
+        pass
+    drain()
+    assert states(wave) == {"sent": 40}
