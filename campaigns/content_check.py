@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 from liquid.builtin.expressions.filtered import Filter
 
+from campaigns import app_options
 from campaigns.liquid.environment import ROOTS, parse
 from campaigns.liquid.fallbacks import unguarded
 from campaigns.liquid.fields import fields_used
@@ -63,6 +65,12 @@ def _settings(fields: Mapping[str, Any]) -> Iterator[Problem]:
     for number, button in enumerate(buttons, 1):
         if not str(button.get("title") or "").strip():
             yield Problem(f"button {number} title", "Write what the button says.")
+    if not isinstance(fields.get("data") or {}, Mapping):
+        yield Problem(
+            "data", "Write one value a line, as name = value. A name has letters, digits, - and _, and comes once."
+        )
+    for field, message in app_options.problems(fields.get("options") or {}):
+        yield Problem(field, message)
 
 
 def _text(name: str, text: str) -> Iterator[Problem]:
@@ -145,6 +153,17 @@ def _bare(fields: Mapping[str, Any], site_url: str) -> Iterator[Problem]:
         yield Problem(result.field, f"With nothing known of a profile: {result.detail}")
         return
     yield from _lengths(result)
+    yield from _app_sizes(result)
+
+
+def _app_sizes(content: Content) -> Iterator[Problem]:
+    from campaigns.app_sizes import LARGEST, sizes  # the trial's child process does without the gateways
+
+    for platform, size in sizes(content, now=dt.datetime(2000, 1, 1, tzinfo=dt.UTC)).items():
+        if size > LARGEST:
+            longest = max(("title", "body", "url"), key=lambda name: len(getattr(content, name).encode()))
+            said = f"An {platform} push of it has {size:,} bytes even with its fallbacks"
+            yield Problem(longest, f"{said}; {LARGEST:,} are taken, so that app would not get it.", "warning")
 
 
 def _lengths(content: Content) -> Iterator[Problem]:

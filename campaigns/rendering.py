@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from liquid.exceptions import LiquidError, UndefinedError
 
+from campaigns import app_options
 from campaigns.liquid.compile import Render, quickest
 from campaigns.liquid.environment import parse
 from campaigns.liquid.fields import is_dynamic, last_events
@@ -34,6 +35,7 @@ class Content(msgspec.Struct, frozen=True):
     data: Mapping[str, Any] = {}
     ttl_seconds: int = 86_400
     urgency: str = "normal"
+    options: Mapping[str, Any] = {}
     used_fallback: bool = False
 
 
@@ -52,14 +54,15 @@ class _Held(Exception):
 
 
 def written(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The Liquid of a message template by field: title, body, …, "button 1 title", "button 1 link", "data.name"."""
+    """The Liquid of a message template by field: title, body, …, "button 1 title", "button 1 link", "data.name",
+    "ios.subtitle"."""
     texts = {name: str(fields.get(name) or "") for name in TEXTS if name != "tag"}
     texts["tag"] = str(fields.get("tag") or fields.get("collapse") or "")
     for number, button in enumerate(fields.get("actions") or [], 1):
         texts[f"button {number} title"] = str(button.get("title") or "")
         texts[f"button {number} link"] = str(button.get("url") or "")
     _data_texts("data", fields.get("data") or {}, texts)
-    return texts
+    return texts | app_options.texts(fields.get("options") or {})
 
 
 def _data_texts(name: str, value: Any, texts: dict[str, str]) -> None:
@@ -150,6 +153,7 @@ class Compiled:
             data=_filled("data", fields["data"], texts) if fields.get("data") else {},
             ttl_seconds=fields.get("ttl_seconds", 86_400),
             urgency=fields.get("urgency", "normal"),
+            options=app_options.filled(fields["options"], texts) if fields.get("options") else {},
             used_fallback=used_fallback,
         )
         _fits(content)
@@ -172,8 +176,8 @@ _FAULTS = (LiquidError, ArithmeticError, LookupError, RecursionError, TypeError,
 
 def compile_template(content: Mapping[str, Any]) -> Compiled:
     """Parse and compile once; render many times. `content` holds title, body, url, image, icon, badge, tag or
-    collapse, actions (a list of {title, url}), data, ttl_seconds, urgency. What cannot be parsed renders as
-    Unrenderable, for everyone."""
+    collapse, actions (a list of {title, url}), data, ttl_seconds, urgency, options (app_options.py). What cannot be
+    parsed renders as Unrenderable, for everyone."""
     return Compiled(content)
 
 

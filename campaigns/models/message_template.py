@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
-CONTENT_FIELDS = ("title", "body", "url", "image", "icon", "badge", "collapse", "actions", "data")
+CONTENT_FIELDS = ("title", "body", "url", "image", "icon", "badge", "collapse", "actions", "data", "options")
 
 
 class MessageContent(models.Model):
@@ -32,6 +32,7 @@ class MessageContent(models.Model):
         max_length=32, blank=True, default="", help_text="A newer message with the same key replaces the older one."
     )
     data = models.JSONField(default=dict, blank=True, help_text="Extra values for your app.")
+    options = models.JSONField(default=dict, blank=True, help_text="What only apps know: {android: {…}, ios: {…}}.")
     ttl_seconds = models.PositiveIntegerField(
         default=86_400, help_text="How long a push service keeps it for a device that is offline, in seconds."
     )

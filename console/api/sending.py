@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audiences.models import Identifier, Topic
+from campaigns import app_options
 from campaigns.models import MessageTemplate, TemplateVersion
 from console.api.base import Data, Moment, Plain, Strict
 from console.api.idempotency import idempotent
@@ -27,7 +28,6 @@ from delivery.submission import LONGEST, Stopped, Submission, submit
 MOST = 100
 AHEAD = dt.timedelta(days=90)
 DAY = 86_400
-PLATFORMS = ("android", "ios")
 
 
 class Several(serializers.ListField):
@@ -82,9 +82,15 @@ class NewMessage(Strict):
         return {**super().get_fields(), "class": classes}
 
     def validate_platform(self, said: dict[str, Any]) -> dict[str, Any]:
-        for name, options in said.items():
-            if name not in PLATFORMS or not isinstance(options, dict):
-                raise serializers.ValidationError({name: ["Give an object under android or ios."]})
+        wrong: dict[str, Any] = {}
+        for field, why in app_options.problems(said):
+            platform, _, name = field.partition(".")
+            if name:
+                wrong.setdefault(platform, {})[name] = [why]
+            else:
+                wrong[platform] = [why]
+        if wrong:
+            raise serializers.ValidationError(wrong)
         return said
 
     def validate(self, said: dict[str, Any]) -> dict[str, Any]:

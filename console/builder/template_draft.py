@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from audiences.durations import parts
+from campaigns.app_options import OPTIONS
 from campaigns.models import MessageTemplate
+from console.builder import app_data
 from console.length_field import LENGTHS
 
 TEXTS = ("name", "title", "body", "url", "image", "icon", "badge", "collapse")
@@ -32,7 +35,36 @@ def read(data: Mapping[str, str]) -> dict[str, Any]:
     values["ttl_seconds"] = int(number) * LENGTHS[unit] // LENGTHS["second"] if fits else -1
     values["urgency"] = data.get("urgency", MessageTemplate.Urgency.NORMAL)
     values["must_arrive"] = "must_arrive" in data
+    values["data"] = app_data.read(_text(data, "data"))
+    values["options"] = _options(data)
     return values
+
+
+def _options(data: Mapping[str, str]) -> dict[str, Any]:
+    """What is set for apps, typed; what is not of its type stays as it was typed, for the check to speak of."""
+    found: dict[str, dict[str, Any]] = {}
+    for platform, names in OPTIONS.items():
+        for name in names:
+            said = _text(data, f"{platform}-{name}")
+            if said:
+                found.setdefault(platform, {})[name] = TYPED.get((platform, name), str)(said)
+    return found
+
+
+def _number(said: str) -> int | float | str:
+    try:
+        number = float(said)
+    except ValueError:
+        return said
+    return int(said) if said.isdecimal() and len(said) < 10 else number if math.isfinite(number) else said
+
+
+TYPED: Mapping[tuple[str, str], Callable[[str], Any]] = {
+    ("android", "badge"): _number,
+    ("ios", "badge"): _number,
+    ("ios", "relevance_score"): _number,
+    ("ios", "mutable_content"): lambda said: said == "on",
+}
 
 
 def _text(data: Mapping[str, str], name: str) -> str:
@@ -60,4 +92,5 @@ def shown(template: MessageTemplate) -> dict[str, Any]:
         "ttl_unit": unit,
         "urgency": template.urgency,
         "must_arrive": template.must_arrive,
+        "data": template.data if isinstance(template.data, str) else app_data.lines(template.data or {}),
     }

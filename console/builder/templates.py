@@ -16,12 +16,13 @@ from django.views.decorators.http import require_POST
 
 from audiences.look_up import profile_named
 from audiences.models import AttributeName, EventName, Profile
-from campaigns import content
+from campaigns import app_sizes, content
+from campaigns.app_options import OPTIONS
 from campaigns.content_source import contexts_for
 from campaigns.models import MessageTemplate
 from campaigns.publish import Unpublishable, publish
 from console.admin.site import console_page, render_page
-from console.builder import template_draft, template_samples
+from console.builder import app_data, app_fields, template_draft, template_samples
 from console.length_field import unit_choices
 from delivery.gateways.encryption import LARGEST_PAYLOAD, WARN_PAYLOAD
 from delivery.models import SendingRules
@@ -32,10 +33,13 @@ MOST_NAMES = 200
 FIELD_OF = {
     "tag": "collapse",
     "ttl_seconds": "ttl",
+    **{f"{field.platform}.{field.name}": field.key for field in app_fields.FIELDS},
     **{f"button {n} title": f"button{n}-title" for n in template_draft.BUTTONS},
     **{f"button {n} link": f"button{n}-url" for n in template_draft.BUTTONS},
 }
+APP_INPUTS = ("data", *(field.key for field in app_fields.FIELDS))
 PROBLEM_FIELDS = (
+    *APP_INPUTS,
     *(*template_draft.TEXTS, "ttl", "urgency", "other"),
     *(name for name in FIELD_OF.values() if name.startswith("button")),
 )
@@ -76,22 +80,27 @@ def preview(request: HttpRequest) -> HttpResponse:
 def _seen(result: content.Content | content.Unrenderable, profile: Profile, *, now: dt.datetime) -> dict[str, Any]:
     if isinstance(result, content.Unrenderable):
         return {"held": result}
-    shown = {
-        name: getattr(result, name) for name in ("title", "body", "url", "image", "icon", "actions", "tag", "data")
-    }
     letter = payload(
-        {name: value for name, value in shown.items() if value},
+        app_sizes.fields_of(result),
         push_id=next(new_push_ids(1)),
         wave_on=now.date(),
         profile_id=profile.pk,
         now=now,
     )
     size = len(msgspec.json.encode(letter))
+    tone = "bad" if size > LARGEST_PAYLOAD else "warn" if size > WARN_PAYLOAD else ""
+    apps = app_sizes.sizes(result, profile_id=profile.pk, now=now)
+    color = result.options.get("android", {}).get("color")
     return {
         "seen": result,
-        "size": size,
-        "size_limit": LARGEST_PAYLOAD,
-        "size_tone": "bad" if size > LARGEST_PAYLOAD else "warn" if size > WARN_PAYLOAD else "",
+        "ios": result.options.get("ios", {}),
+        "apps": app_fields.told(result.options),
+        "values": app_data.lines(result.data).splitlines() if isinstance(result.data, dict) else [],
+        "android_color": "" if OPTIONS["android"]["color"](color) else color,
+        "sizes": [
+            ("Browsers", size, LARGEST_PAYLOAD, tone),
+            *((name, n, app_sizes.LARGEST, "bad" if n > app_sizes.LARGEST else "") for name, n in apps.items()),
+        ],
     }
 
 
@@ -103,6 +112,8 @@ def _edited(request: HttpRequest, template: MessageTemplate) -> HttpResponse:
     if template.ttl_seconds < 0:
         problems["ttl"] = [content.Problem("ttl", "Give a whole number and its unit, such as 1 day.")]
         template.ttl_seconds = 86_400
+    if isinstance(template.data, str):
+        problems["data"] = [one for one in content.check(template.content()) if one.field == "data"]
     if problems:
         return _page(request, template, problems=problems, status=400)
     template.archived_at = (template.archived_at or timezone.now()) if "archived" in request.POST else None
@@ -148,7 +159,7 @@ def _beside(problems: list[content.Problem]) -> dict[str, list[content.Problem]]
     """Problems by the form's field; what belongs to none stands under "other"."""
     found: dict[str, list[content.Problem]] = {name: [] for name in PROBLEM_FIELDS}
     for problem in problems:
-        name = FIELD_OF.get(problem.field, problem.field)
+        name = "data" if problem.field.startswith("data.") else FIELD_OF.get(problem.field, problem.field)
         found[name if name in found else "other"].append(problem)
     return found
 
@@ -182,6 +193,8 @@ def _page(
         is_ahead=latest is not None and latest.content() != template.content(),
         versions=list(template.versions.select_related("published_by").order_by("-number")[:10]) if template.pk else [],
         insertable=_insertable(),
+        apps=app_fields.shown(template.options or {}, beside),
+        apps_open=bool(template.options or template.data or any(beside[name] for name in APP_INPUTS)),
     )
 
 

@@ -111,7 +111,11 @@ def message(letter: Letter) -> bytes:
     """The request's body. What Android shows by itself is in `notification`; apps find everything in `data`, as text."""
     payload, options = letter.payload, letter.options.get("android") or {}
     shown = {name: payload[name] for name in ("title", "body", "image") if payload.get(name)}
-    own = {field: str(options[name]) for name, field in NOTIFICATION_OPTIONS.items() if options.get(name)}
+    own: dict[str, Any] = {
+        field: str(options[name]) for name, field in NOTIFICATION_OPTIONS.items() if options.get(name)
+    }
+    if isinstance(options.get("badge"), int):
+        own["notification_count"] = options["badge"]
     if payload.get("tag"):
         own["tag"] = str(payload["tag"])
     android: dict[str, Any] = {

@@ -145,6 +145,8 @@ def test_a_template_sends_its_latest_published_version(api):
         (hello(**{"class": "urgent"}), 422, "invalid_choice", "/class"),
         (hello(platform={"windows": {}}), 422, "invalid", "/platform/windows"),
         (hello(platform={"ios": 3}), 422, "invalid", "/platform/ios"),
+        (hello(platform={"ios": {"badge": "x"}}), 422, "invalid", "/platform/ios/badge"),
+        (hello(platform={"android": {"chanel": "x"}}), 422, "invalid", "/platform/android/chanel"),
         (hello(platform={"ios": {"x": "y" * 5000}}), 422, "invalid", "/platform"),
         (hello(wave=3), 400, "unknown_field", "/wave"),
         (hello(state="sent"), 400, "unknown_field", "/state"),

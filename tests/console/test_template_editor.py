@@ -1,11 +1,16 @@
 """Writing a message: drafts, versions, previews of real people, and problems beside the field."""
 
+import datetime as dt
+import json
+
 import pytest
 from django.contrib.auth.models import User
 
 from audiences.models import AttributeName, EventName
 from campaigns.models import MessageTemplate
+from delivery.models import SendingRules
 from tests import make
+from tests.delivery.sending import drain, planned, states, subscribed
 
 pytestmark = pytest.mark.django_db
 
@@ -132,3 +137,190 @@ def test_writing_is_for_those_who_may(client):
     client.force_login(User.objects.create_user("bob", password="x", is_staff=True))
     assert client.get("/console/templates/new/").status_code == 403
     assert client.post("/console/templates/preview/").status_code == 403
+
+
+APPS = {
+    "android-channel": "offers",
+    "android-color": "#0b6470",
+    "ios-subtitle": "For {{ profile.first_name | default: 'you' }}",
+    "ios-badge": "3",
+    "ios-relevance_score": "0.5",
+    "ios-interruption_level": "time-sensitive",
+    "ios-mutable_content": "on",
+    "ios-priority": "",
+}
+
+
+def test_what_apps_know_is_kept_with_its_types_and_published(staff):
+    staff.post("/console/templates/new/", WRITTEN | APPS | {"publish": "1"})
+    kept = MessageTemplate.objects.get().latest().options
+    assert kept == {
+        "android": {"channel": "offers", "color": "#0b6470"},
+        "ios": {
+            "subtitle": APPS["ios-subtitle"],
+            "badge": 3,
+            "relevance_score": 0.5,
+            "interruption_level": "time-sensitive",
+            "mutable_content": True,
+        },
+    }
+    page = staff.get(edit_url()).content.decode()
+    assert 'name="ios-badge" value="3"' in page
+    assert 'name="ios-mutable_content" checked' in page
+    staff.post(edit_url(), WRITTEN | {"publish": "1"})
+    assert MessageTemplate.objects.get().options == {}
+
+
+def test_what_does_not_fit_an_app_is_said_beside_its_field(staff):
+    wrong = {"ios-badge": "many", "android-color": "red"}
+    page = staff.post("/console/templates/new/", WRITTEN | wrong | {"publish": "1"})
+    assert page.status_code == 400
+    html = page.content.decode()
+    assert "whole number" in html.split('id="problems-ios-badge"')[1][:300]
+    assert "six digits" in html.split('id="problems-android-color"')[1][:300]
+    assert 'value="many"' in html
+
+
+def test_the_preview_shows_android_and_iphone_beside_chrome(staff):
+    make.profile(attributes={"first_name": "Ada"})
+    html = staff.post("/console/templates/preview/", WRITTEN | APPS).content.decode()
+    for words in ("Chrome on a computer", "Android", "iPhone", "For Ada", "TIME SENSITIVE", "color: #0b6470"):
+        assert words in html, words
+    assert "Android: " in html
+    assert "of 4096 bytes" in html
+    hostile = {"android-color": "red;background:url(https://evil.example)"}
+    html = staff.post("/console/templates/preview/", WRITTEN | hostile).content.decode()
+    assert "style=" not in html
+    assert "Colour: red" in html
+
+
+DATA = "count = 3\nnew = true\nproduct = {{ last['Product Added'].id | default: 'none' }}\nscreen = cart\nsince = 007"
+
+
+def test_values_for_an_app_are_one_a_line_with_their_types_and_come_back_as_they_were_written(staff):
+    staff.post("/console/templates/new/", WRITTEN | {"data": DATA, "publish": "1"})
+    kept = MessageTemplate.objects.get().latest().data
+    assert kept == {
+        "screen": "cart",
+        "product": "{{ last['Product Added'].id | default: 'none' }}",
+        "count": 3,
+        "since": "007",
+        "new": True,
+    }
+    page = staff.get(edit_url())
+    assert page.context["form"]["data"] == DATA
+    preview = staff.post("/console/templates/preview/", WRITTEN | {"data": DATA})
+    assert preview.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("screen", "as name = value"),
+        ("a b = 1", "as name = value"),
+        ("a = 1\na = 2", "comes once"),
+        ("product = {{ profile.product }}", "Add a fallback"),
+    ],
+)
+def test_a_value_that_cannot_be_handed_over_is_said_beside_the_field(staff, data, words):
+    page = staff.post("/console/templates/new/", WRITTEN | {"data": data, "publish": "1"})
+    assert page.status_code == 400
+    html = page.content.decode()
+    assert words in html.split('id="problems-data"')[1][:400]
+    assert data in html
+    assert words in staff.post("/console/templates/preview/", WRITTEN | {"data": data}).content.decode()
+
+
+@pytest.mark.parametrize("value", ["1e999", "NaN", "9" * 30, '"\\u0000"', '"\\ud800"', "[" * 5000, '{"a": 1'])
+def test_what_no_device_could_read_as_a_value_stays_text(staff, value):
+    staff.post("/console/templates/new/", WRITTEN | {"data": f"odd = {value}", "save": "1"})
+    assert MessageTemplate.objects.get().data == {"odd": value}
+    assert staff.get(edit_url()).context["form"]["data"] == f"odd = {value}"
+
+
+EVERYTHING = WRITTEN | {
+    "image": "https://shop.example/cart.jpg",
+    "icon": "https://shop.example/icon.png",
+    "collapse": "cart",
+    "data": DATA,
+    "android-channel": "offers",
+    "android-sound": "chime",
+    "android-badge": "2",
+    "android-color": "#0b6470",
+    "android-priority": "normal",
+    "ios-subtitle": "For {{ profile.first_name | default: 'you' }}",
+    "ios-sound": "chime.wav",
+    "ios-badge": "3",
+    "ios-category": "cart",
+    "ios-thread": "offers",
+    "ios-interruption_level": "time-sensitive",
+    "ios-relevance_score": "0.8",
+    "ios-priority": "low",
+    "ios-mutable_content": "on",
+}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_all_that_is_set_in_the_editor_arrives_at_the_gateways(
+    staff, fcm_service, apns_service, push_service, real_now
+):
+    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    answer = staff.post("/console/templates/new/", EVERYTHING | {"publish": "1"})
+    assert answer.status_code == 302, answer.context["problems"]
+    make.credential(), make.fcm_credential(), make.apns_credential()
+    person = make.profile(attributes={"first_name": "Ada"})
+    make.device(person, gateway="fcm", address=fcm_service.token(1))
+    make.device(person, gateway="apns", address=apns_service.token(1), app=make.APP)
+    subscribed(push_service, [person])
+    version = MessageTemplate.objects.get().latest()
+    until = real_now + dt.timedelta(days=1)
+    wave = planned([person], now=real_now, content_source="campaign", content_ref=version.pk, expires_at=until)
+    drain()
+    assert states(wave) == {"sent": 1}
+    ((android,), (apple,), (web,)) = (one.requests for one in (fcm_service, apns_service, push_service))
+    values = {"screen": "cart", "product": "none", "count": 3, "since": "007", "new": True}
+    buttons = [{"action": "button1", "title": "Open", "url": "https://shop.example/"}]
+
+    message = android["payload"]
+    assert message["notification"] == {
+        "title": "Hi Ada",
+        "body": "Your pick waits for you.",
+        "image": "https://shop.example/cart.jpg",
+    }
+    assert message["android"] == {
+        "priority": "NORMAL",
+        "ttl": "43200s",
+        "collapse_key": "cart",
+        "notification": {
+            "channel_id": "offers",
+            "sound": "chime",
+            "color": "#0b6470",
+            "notification_count": 2,
+            "tag": "cart",
+        },
+    }
+    assert json.loads(message["data"]["data"]) == values
+    assert json.loads(message["data"]["actions"]) == buttons
+    assert message["data"]["url"] == "https://shop.example/cart"
+
+    payload, headers = apple["payload"], apple["headers"]
+    assert payload["aps"] == {
+        "alert": {"title": "Hi Ada", "body": "Your pick waits for you.", "subtitle": "For Ada"},
+        "sound": "chime.wav",
+        "badge": 3,
+        "category": "cart",
+        "thread-id": "offers",
+        "interruption-level": "time-sensitive",
+        "relevance-score": 0.8,
+        "mutable-content": 1,
+    }
+    assert (headers["apns-priority"], headers["apns-collapse-id"]) == ("5", "cart")
+    assert abs(int(headers["apns-expiration"]) - real_now.timestamp() - 43_200) < 60
+    assert (payload["data"], payload["actions"], payload["image"]) == (
+        values,
+        buttons,
+        message["notification"]["image"],
+    )
+
+    assert web["headers"]["topic"] == "cart"
+    assert (web["payload"]["data"], web["payload"]["tag"]) == (values, "cart")

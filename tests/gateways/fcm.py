@@ -30,7 +30,8 @@ from tests.gateways.streams import Answer, Request
 MESSAGE = {"token": str, "data": dict, "notification": dict, "android": dict}
 NOTIFICATION = {"title", "body", "image"}
 ANDROID = {"collapse_key": str, "priority": str, "ttl": str, "notification": dict}
-ANDROID_NOTIFICATION = {"title", "body", "icon", "color", "sound", "tag", "channel_id", "image", "click_action"}
+TEXTS = ("title", "body", "icon", "color", "sound", "tag", "channel_id", "image", "click_action")
+ANDROID_NOTIFICATION = {**dict.fromkeys(TEXTS, str), "notification_count": int}
 STATUSES = {
     400: "INVALID_ARGUMENT",
     401: "UNAUTHENTICATED",
@@ -147,7 +148,8 @@ def check_message(message: dict[str, Any]) -> dict[str, Any]:
     seconds = re.fullmatch(r"(\d+)s", android.get("ttl", "0s"))
     assert seconds and int(seconds[1]) <= 28 * 86_400
     shown = android.get("notification", {})
-    assert set(shown) <= ANDROID_NOTIFICATION and all(isinstance(value, str) for value in shown.values())
+    assert set(shown) <= set(ANDROID_NOTIFICATION)
+    assert all(type(value) is ANDROID_NOTIFICATION[name] for name, value in shown.items())
     assert re.fullmatch(r"#[0-9a-fA-F]{6}", shown.get("color", "#000000"))
     assert (
         len(
