@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 
 from audiences.models import Decision
-from audiences.standing import raise_epochs
+from audiences.standing import lock_survivors, raise_epochs
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,11 +30,16 @@ class NewChoice:
 
 
 def record(choices: Sequence[NewChoice], *, now: dt.datetime) -> list[int]:
-    """Write the decisions to the ledger, in their order. Returns the ledger ids. Four statements, however many."""
+    """Write the decisions to the ledger, in their order, each for who its profile is by now, where it was merged.
+
+    Returns the ledger ids. Six statements, however many.
+    """
     if not choices:
         return []
     with transaction.atomic():
-        epochs = raise_epochs({choice.profile_id for choice in choices})
+        survivors = lock_survivors({choice.profile_id for choice in choices})
+        owners = [survivors[choice.profile_id] for choice in choices]
+        epochs = raise_epochs(owners)
         with connection.cursor() as cursor:
             cursor.execute(
                 """
@@ -49,14 +54,14 @@ def record(choices: Sequence[NewChoice], *, now: dt.datetime) -> list[int]:
                 """,
                 [
                     now,
-                    [c.profile_id for c in choices],
+                    owners,
                     [c.topic_id for c in choices],
                     [str(c.decision) for c in choices],
                     [c.source for c in choices],
                     [c.text for c in choices],
                     [c.text_version for c in choices],
                     [c.actor for c in choices],
-                    [epochs[c.profile_id] for c in choices],
+                    [epochs[owner] for owner in owners],
                 ],
             )
             entries = sorted(row[0] for row in cursor.fetchall())
@@ -97,14 +102,9 @@ def record_grants(
     if not profile_ids:
         return []
     with transaction.atomic():
+        # An opt-out under way is waited for, and then seen.
+        survivors = lock_survivors(profile_ids)
         with connection.cursor() as cursor:
-            # The standing is the profile's lock: an opt-out under way is waited for, and then seen.
-            cursor.execute(
-                """
-                SELECT profile_id FROM audiences_standing WHERE profile_id = ANY(%s) ORDER BY profile_id FOR UPDATE
-                """,
-                [sorted(profile_ids)],
-            )
             cursor.execute(
                 """
                 SELECT DISTINCT p FROM unnest(%s::bigint[]) AS p
@@ -113,7 +113,7 @@ def record_grants(
                     AND NOT (%s AND c.decision = 'in')
                 )
                 """,
-                [sorted(profile_ids), is_new],
+                [sorted(survivors.values()), is_new],
             )
             saying = sorted(row[0] for row in cursor.fetchall())
         return record(

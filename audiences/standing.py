@@ -1,10 +1,11 @@
-"""Epochs: how a change to a profile reaches a send that was already judged."""
+"""The standing: a profile's lock, and its epoch, by which a change reaches a send that was already judged."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 
 def raise_epochs(profile_ids: Collection[int]) -> dict[int, int]:
@@ -27,3 +28,30 @@ def raise_epochs(profile_ids: Collection[int]) -> dict[int, int]:
             [sorted(profile_ids)],
         )
         return dict(cursor.fetchall())
+
+
+def lock_survivors(profile_ids: Collection[int]) -> dict[int, int]:
+    """Lock the standing of each profile, or of the one that it has become part of. Returns which one that is.
+
+    A merge locks both standings: one under way is waited for and then seen, and none comes before the caller's
+    transaction ends. Usually three statements.
+    """
+    with connection.cursor() as cursor:
+        survivors = _survivors(cursor, profile_ids)
+        locked: set[int] = set()
+        while waiting := set(survivors.values()) - locked:
+            cursor.execute(
+                "SELECT FROM audiences_standing WHERE profile_id = ANY(%s) ORDER BY profile_id FOR UPDATE",
+                [sorted(waiting)],
+            )
+            locked |= waiting
+            # A statement of its own: only what begins after the lock was got sees what the merge has done.
+            survivors = _survivors(cursor, profile_ids)
+    return survivors
+
+
+def _survivors(cursor: CursorWrapper, profile_ids: Collection[int]) -> dict[int, int]:
+    cursor.execute(
+        "SELECT id, coalesce(merged_into_id, id) FROM audiences_profile WHERE id = ANY(%s)", [sorted(profile_ids)]
+    )
+    return dict(cursor.fetchall())

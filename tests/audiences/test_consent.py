@@ -1,14 +1,18 @@
 """Opting in and out: the ledger, the newest choice, and the epoch that guards a send."""
 
 import datetime as dt
+import threading
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from audiences import consent
 from audiences.consent import NewChoice
+from audiences.identity import merge
 from audiences.models import Choice, ConsentEntry, Decision, Standing
 from tests import make
+from tests.drills.processes import wait_for
+from tests.drills.races import a_statement_waits_for_a_row
 
 pytestmark = pytest.mark.django_db
 
@@ -75,5 +79,48 @@ def test_a_repeated_grant_adds_nothing_to_the_ledger(now):
 
 def test_a_batch_costs_the_same_queries_as_one(now, django_assert_num_queries):
     profiles = [make.profile() for _ in range(50)]
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(8):
         consent.record([said(profile, Decision.OUT) for profile in profiles], now=now)
+
+
+@pytest.fixture
+def two(now):
+    """A survivor who is in, and who is about to become part of it."""
+    survivor, absorbed = make.profile(), make.profile()
+    consent.record([said(survivor, Decision.IN)], now=now)
+    return survivor, absorbed
+
+
+def test_a_decision_of_a_profile_that_has_become_part_of_another_is_the_others(now, two):
+    survivor, absorbed = two
+    merge(survivor.pk, absorbed.pk, now=now)
+    consent.record([said(absorbed, Decision.OUT)], now=now)
+    choice = Choice.objects.get()
+    assert (choice.profile, choice.decision) == (survivor, "out")
+    assert choice.out_epoch == Standing.objects.get(profile=survivor).epoch
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("deed", "decision"),
+    [
+        (lambda profile, now: consent.record([said(profile, Decision.OUT)], now=now), "out"),
+        (lambda profile, now: consent.record_grants([profile.pk], source="soft prompt", now=now), "in"),
+    ],
+)
+def test_a_decision_made_during_a_merge_is_the_survivors(now, two, deed, decision):
+    survivor, absorbed = two
+
+    def decide():
+        try:
+            deed(absorbed, now)
+        finally:
+            connection.close()
+
+    meanwhile = threading.Thread(target=decide)
+    with transaction.atomic():
+        merge(survivor.pk, absorbed.pk, now=now)
+        meanwhile.start()
+        wait_for(a_statement_waits_for_a_row)
+    meanwhile.join()
+    assert [(c.profile, c.decision) for c in Choice.objects.all()] == [(survivor, decision)]

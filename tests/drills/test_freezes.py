@@ -12,14 +12,9 @@ from tests import make
 from tests.delivery.sending import planned, reachable, states
 from tests.drills.books import assert_books_balance, is_over
 from tests.drills.processes import wait_for
+from tests.drills.races import a_statement_waits_for_a_row
 
 pytestmark = pytest.mark.slow
-
-
-def a_statement_waits_for_a_row():
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')")
-        return cursor.fetchone()[0]
 
 
 def test_a_worker_that_slept_through_its_lease_posts_nothing_of_what_it_held(processes, push_service, start_at):
