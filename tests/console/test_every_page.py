@@ -4,9 +4,6 @@ a form of another site changes nothing."""
 from __future__ import annotations
 
 import datetime as dt
-import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -14,7 +11,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
-from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
+from django.urls import Resolver404, resolve
 from django.utils import timezone
 
 from audiences.models import Permission, Source
@@ -25,6 +22,7 @@ from console.demo import facts_file
 from console.heartbeat import beat
 from delivery.models import Cap, Message, Push, SendingRules
 from tests import make
+from tests.routes import Route, routes
 
 pytestmark = pytest.mark.django_db
 
@@ -32,34 +30,6 @@ pytestmark = pytest.mark.django_db
 KEYED = ("v1/", "beacon/v1/", "sourceConfig", "api/", "p/")
 # Neither eval nor inline anything outside the console.
 CONSOLE = "console/"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One pattern of the URLconf as text, with its parameters in it."""
-
-    text: str
-    view: Callable[..., Any]
-
-    @property
-    def parameters(self) -> list[str]:
-        return re.findall(r"<(?:\w+:)?(\w+)>", self.text)
-
-    def address(self, **values: object) -> str:
-        filled = re.sub(r"<(?:\w+:)?(\w+)>", lambda found: str(values[found[1]]), self.text)
-        return "/" + filled.replace("(?P<url>.*)$", "nowhere/at/all")
-
-
-def routes() -> list[Route]:
-    def walk(patterns: list[URLPattern | URLResolver], before: str) -> Iterator[Route]:
-        for one in patterns:
-            text = before + str(one.pattern)
-            if isinstance(one, URLResolver):
-                yield from walk(one.url_patterns, text)
-            else:
-                yield Route(text, one.callback)
-
-    return list(walk(get_resolver().url_patterns, ""))
 
 
 @pytest.fixture
