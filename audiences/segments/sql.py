@@ -164,9 +164,10 @@ class _Compiler:
         table = (
             "SELECT c.profile_id FROM audiences_choice c JOIN audiences_topic t ON t.id = c.topic_id WHERE t.key = %s"
         )
+        some, given = self.among("c.profile_id")
         if choice == "none":
-            return self._joined_table(table, [topic], negated=True)
-        return self._joined_table(f"{table} AND c.decision = %s", [topic, choice])
+            return self._joined_table(table + some, [topic, *given], negated=True)
+        return self._joined_table(f"{table}{some} AND c.decision = %s", [topic, *given, choice])
 
     def _device(self, tests: tuple[tuple[str, tree.Test], ...]) -> Sql:
         sql, params = "true", []
@@ -175,7 +176,8 @@ class _Compiler:
             one, given = column_test(test, column, kind=DEVICE_FIELDS[field], now=self.now)
             sql += f" AND {one}"
             params += given
-        return f"SELECT profile_id FROM audiences_device WHERE {sql} GROUP BY profile_id", params
+        some, given = self.among("profile_id")
+        return f"SELECT profile_id FROM audiences_device WHERE {sql}{some} GROUP BY profile_id", [*params, *given]
 
 
 def _device_column(field: str, *, now: dt.datetime) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import path, reverse
@@ -102,11 +101,7 @@ def reach(request: HttpRequest) -> HttpResponse:
         topic = Topic.objects.filter(pk=int(chosen)).first() if chosen.isdecimal() else None
         found = funnel.funnel(node, topic=topic, now=now)
         first = found.stages[0][1] or 1
-        try:
-            ids = funnel.samples(node, now=now)
-        except OperationalError:
-            ids = []
-        profiles = Profile.objects.filter(pk__in=ids).order_by("pk")
+        profiles = Profile.objects.filter(pk__in=found.examples).order_by("pk")
         context |= {
             "stages": [(name, n, 100 * n / first) for name, n in found.stages],
             "estimated": found.estimated,

@@ -106,16 +106,12 @@ def _whole(answer: Any) -> None:
 
 
 def prepare(now: dt.datetime) -> dict[str, Callable[[], Any]]:
-    """One of everything, and what will be asked of it: name → a request."""
+    """One of everything, and what will be asked of it."""
     from django.conf import settings
     from django.contrib.auth.models import User
-    from django.test import Client
 
-    from audiences.models import Profile, Segment
-    from campaigns.models import Campaign
     from delivery.models import Cap, SendingRules
     from tests import make
-    from tests.routes import routes
 
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "testserver"]
     million.load(profiles=20, events=200, now=now)
@@ -132,15 +128,28 @@ def prepare(now: dt.datetime) -> dict[str, Callable[[], Any]]:
     draft = make.campaign(name="Draft", template=template)
     draft.included.add(segment)
     campaign = _sent(template, segment, now, name="To the first few")
+    User.objects.create_superuser("olive")
+    return requests(campaign, draft)
+
+
+def requests(campaign: Any, draft: Any) -> dict[str, Callable[[], Any]]:
+    """Name → a request. What is asked of `campaign` is asked of the largest that there is."""
+    from django.contrib.auth.models import User
+    from django.test import Client
+
+    from audiences.models import Profile, Segment
+    from campaigns.models import Campaign
+    from tests.routes import routes
+
     person = Profile.objects.filter(messages__isnull=False).order_by("pk").first()
     assert person is not None
     ids = {
         "console/campaigns/": [campaign.pk, draft.pk],
         "console/reports/": [campaign.pk],
-        "console/templates/": [template.pk],
-        "console/segments/": [segment.pk],
+        "console/templates/": [draft.template_id],
+        "console/segments/": [Segment.objects.order_by("pk").first().pk],
         "console/profiles/": [person.pk],
-        "console/settings/team/": [User.objects.create_superuser("olive").pk],
+        "console/settings/team/": [User.objects.get(username="olive").pk],
         "console/settings/rules/": [1],
     }
     client = Client()
@@ -184,7 +193,6 @@ def prepare(now: dt.datetime) -> dict[str, Callable[[], Any]]:
         form = _rule_form(rule)
         found[f"segment reach: {name}"] = ask("/console/segments/build/reach/", **form)
         found[f"segment why: {name}"] = ask("/console/segments/build/why/", **form, who="shop-7")
-    assert Segment.objects.exists()
     return found
 
 
