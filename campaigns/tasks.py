@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from campaigns import launch, planner
 from campaigns.models import Campaign
+from campaigns.results import rollups
 from delivery.models import Wave
 
 LIVE = (Campaign.State.RUNNING, Campaign.State.PAUSED)
@@ -19,6 +20,12 @@ def open_due() -> None:
     for wave in Wave.objects.filter(state=Wave.State.PLANNING, content_source="campaign").order_by("due_at", "pk"):
         while planner.plan(wave, now=timezone.now()):
             pass
+
+
+def count_large() -> None:
+    """Renew the sums of large campaigns that are due for it, one after the other."""
+    for wave, goal in rollups.due(now=timezone.now()):
+        rollups.renew(wave, goal, now=timezone.now())
 
 
 def close_finished() -> None:

@@ -51,6 +51,7 @@ TICKS = (
     Tick("delivery.tasks.close_days", 600),
     Tick("audiences.tasks.forget_dead_addresses", 3600),
     Tick("console.tasks.hint_webhooks", 1),
+    Tick("console.tasks.hint_rollups", 5),
     Tick("console.tasks.forget_answers", 600),
     Tick("console.tasks.forget_deliveries", 600),
     Tick("audiences.tasks.make_partitions", 3600),

@@ -10,6 +10,8 @@ import django_rq
 import redis
 from django.utils import timezone
 
+from campaigns.results import rollups
+from campaigns.tasks import count_large
 from console.api import idempotency
 from console.webhooks import gathering, sending
 from delivery.http import Client
@@ -41,6 +43,14 @@ def hint_hurry() -> None:
         django_rq.get_queue(BACKGROUND).enqueue(hurry, result_ttl=0, failure_ttl=7 * 86_400)
     except redis.RedisError as problem:
         log.warning("the new limit is felt later: %s", type(problem).__name__)
+
+
+def hint_rollups() -> None:
+    """Have large campaigns counted anew, where that is due."""
+    if next(rollups.due(now=timezone.now()), None) is not None:
+        queue = django_rq.get_queue(BACKGROUND)
+        if not queue.count:
+            queue.enqueue(count_large, result_ttl=0, failure_ttl=7 * 86_400)
 
 
 def tell() -> None:

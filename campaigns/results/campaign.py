@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from campaigns.models import Campaign
 from campaigns.results.lift import Comparison, Counts, Interval, SampleRatio, compare, guardrail, sample_ratio
-from campaigns.results.outcomes import Goal, Sum, series, sums
+from campaigns.results.outcomes import Goal, Sum
+from campaigns.results.rollups import Counted, counted
 from delivery.models import Arm, Message, Wave
 
 State = Message.State
-SHORT = dt.timedelta(hours=4)
 OPEN = {State.QUEUED, State.CLAIMED, State.PUSHING}
 
 
@@ -59,6 +59,7 @@ class CampaignResult:
     is_mature: bool
     grain: str
     series: tuple[tuple[dt.datetime, str, int], ...]
+    counted_at: dt.datetime | None = None
 
     @property
     def verdict(self) -> str:
@@ -74,7 +75,8 @@ def result_of(campaign: Campaign, *, now: dt.datetime) -> CampaignResult:
     """The report as of now. A campaign that opened no wave yet has zeros. Three queries."""
     goal = Goal(campaign.goal_event, dt.timedelta(hours=campaign.goal_hours))
     wave = Wave.objects.filter(origin=campaign.origin).order_by("pk").first()
-    groups = sums(wave, goal) if wave else []
+    found = counted(wave, goal, now=now) if wave else Counted([], [], "hour")
+    groups = found.sums
     told = [group for group in groups if group.arm == Arm.TOLD]
     control = [group for group in groups if group.arm == Arm.CONTROL]
     caused = compare(_conversions(told), _conversions(control))
@@ -82,8 +84,6 @@ def result_of(campaign: Campaign, *, now: dt.datetime) -> CampaignResult:
     opt_out_verdict, opt_out_interval = guardrail(opt_outs.told, opt_outs.control)
     last = max((group.last_decided_at for group in groups if group.last_decided_at), default=None)
     matures_at = last + goal.window if last else None
-    # In the first hours an hour is too coarse to see anything.
-    grain = "minute" if wave and now - wave.due_at < SHORT else "hour"
     still_open = sum(group.profiles for group in groups if group.state in OPEN)
     return CampaignResult(
         wave=wave,
@@ -105,8 +105,9 @@ def result_of(campaign: Campaign, *, now: dt.datetime) -> CampaignResult:
         opt_out_interval=opt_out_interval,
         matures_at=matures_at,
         is_mature=bool(matures_at and matures_at <= now and not still_open),
-        grain=grain,
-        series=tuple(series(wave, goal, grain=grain)) if wave else (),
+        grain=found.grain,
+        series=tuple(found.series),
+        counted_at=found.at,
     )
 
 
