@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from liquid.ast import BlockNode, Node
-from liquid.builtin.expressions import BooleanExpression, FilteredExpression, Path
+from liquid.builtin.expressions import BooleanExpression, Filter, FilteredExpression, Path
 from liquid.builtin.expressions import logical as logic
 from liquid.builtin.expressions.primitive import Blank, Empty, Literal, Nil
 from liquid.builtin.tags.assign_tag import AssignNode
@@ -134,12 +134,13 @@ def _mentions(location: Location, names: set[str]) -> bool:
 def _sure(expression: Any, known: Facts) -> bool:
     if isinstance(expression, FilteredExpression):
         sure = _sure(expression.left, known)
+        date_of_now = _date_of_now(expression)
         for one in expression.filters or []:
             given = all(_sure(argument.value, known) for argument in one.args)
             if one.name == "default":
                 sure = given
             else:
-                sure = sure and given and (one.name not in MAY_GIVE_NOTHING or _is_now(expression, one.name))
+                sure = sure and given and (one.name not in MAY_GIVE_NOTHING or one is date_of_now)
         return sure
     if isinstance(expression, Literal):
         return True
@@ -149,11 +150,12 @@ def _sure(expression: Any, known: Facts) -> bool:
     return bool(location) and _is_known(location, known)
 
 
-def _is_now(expression: FilteredExpression, name: str) -> bool:
-    """`{{ 'now' | date: … }}` is always a date."""
+def _date_of_now(expression: FilteredExpression) -> Filter | None:
+    """`{{ 'now' | date: … }}` is always a date, unless another filter comes before it."""
     left = expression.left
     is_moment = _location(left) == ("now",) or (isinstance(left, Literal) and left.value in ("now", "today"))
-    return name == "date" and is_moment and len(expression.filters or []) >= 1
+    first = next(iter(expression.filters or []), None)
+    return first if is_moment and first is not None and first.name == "date" else None
 
 
 def _is_known(location: Location | None, known: Facts) -> bool:

@@ -31,6 +31,7 @@ SAFE = [
     "{% for one in event.items %}{{ forloop.index }} {{ one }}{% endfor %}",
     "{% assign a = profile.a | default: 'x' %}{{ a }}",
     "{{ 'now' | date: '%A' }}",
+    "{{ now | date: '%A' | upcase }}",
 ]
 UNSAFE = [
     "{{ profile.a }}",
@@ -38,6 +39,8 @@ UNSAFE = [
     "{{ profile.a | default: profile.b }}",
     "{{ profile.a | default: 'x' | append: profile.b }}",
     "{{ profile.tags | first }}",
+    "{{ now | capitalize | date: '%A' }}",
+    "{{ now | date: '%A' | date: '%d' }}",
     "{% if profile.b %}{{ profile.a }}{% endif %}",
     "{% if profile.a or profile.b %}{{ profile.a }}{% endif %}",
     "{% if profile.a %}-{% else %}{{ profile.a }}{% endif %}",
