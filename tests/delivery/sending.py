@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from django.db import transaction
+
 from audiences.models import Device, Profile, Standing
 from delivery.content import Rendered, Unrenderable, register
 from delivery.dispatch import drain_batch
@@ -76,10 +78,10 @@ def subscribed(service: Any, profiles: Sequence[Profile], *, first: int = 0, now
     )
 
 
+@transaction.atomic
 def planned(profiles: list[Profile], *, now: Any, arm: str = "told", **values: Any) -> Wave:
-    """A running wave with one message for each profile, due now by the real clock."""
-    import datetime as dt
-
+    """A running wave with one message for each profile, due now by the real clock. Both at once: a wave without open
+    messages is finished by the next sweep."""
     wave = make.wave(
         **{
             "content_source": "test",

@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 
+from console.models import Heartbeat
 from delivery import tasks
 from delivery.models import Message
 from tests.delivery.sending import planned, reachable, states
@@ -19,11 +20,12 @@ def test_a_running_broadcast_does_not_delay_a_transactional_message(
     settings.HEED_TRANSACTIONAL_WORKERS = own_workers
     setting = {"HEED_TRANSACTIONAL_WORKERS": str(own_workers), "HEED_MICRO_BATCH": "16", "HEED_WORKERS": "1"}
     push_service.control(delay=0.05)
-    broadcast = planned(reachable(push_service, 1500), now=start_at)
     processes.clock(**setting)
     processes.worker(**setting)
     if own_workers:
         processes.start("-m", "tests.drills.worker", "deliver-now", **setting)
+    wait_for(lambda: Heartbeat.objects.filter(name__startswith="worker:").count() == 1 + own_workers)
+    broadcast = planned(reachable(push_service, 1500), now=start_at)
     wait_for(lambda: len(push_service.requests) > 30)
     people = reachable(push_service, 5, first=2000)
     receipts = []
