@@ -8,23 +8,28 @@ from typing import Literal
 
 from audiences.models import Device
 from audiences.segments import audience, language
-from campaigns import content
+from campaigns import content, unserved
 from campaigns.models import Campaign
+from campaigns.unserved import Unserved
 from delivery import rhythm
-from delivery.models import Credential, MessageClass
+from delivery.models import Credential, Hold, MessageClass
+
+MOST_KINDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`field` is the campaign's field beside which it is shown; only errors block."""
+    """`field` is the campaign's field beside which it is shown; only errors block. `missing` are the devices for which a
+    push credential would mend it."""
 
     severity: Literal["error", "warning"]
     field: str
     message: str
+    missing: Unserved | None = None
 
 
 def problems(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
-    """Everything that stands against launching this campaign now. About ten queries."""
+    """Everything that stands against launching this campaign now. About a dozen queries."""
     return [
         *_audience(campaign, now=now),
         *_template(campaign),
@@ -32,6 +37,7 @@ def problems(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
         *_schedule(campaign, now=now),
         *_rhythm(campaign, now=now),
         *_gateway(),
+        *_credentials(campaign, now=now),
     ]
 
 
@@ -104,10 +110,18 @@ def _rhythm(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
 
 
 def _gateway() -> list[Problem]:
-    credential = Credential.objects.filter(retired_at=None).order_by("pk").first()
-    if credential is None:
-        return [Problem("error", "", "Add a web push credential in Settings first.")]
-    paused = credential.holds.filter(until=None).first()
-    if paused:
-        return [Problem("warning", "", f"The credential “{credential}” is paused: {paused.detail}")]
-    return []
+    if not Credential.objects.filter(retired_at=None).exists():
+        return [Problem("error", "", "Add a push credential in Settings first.")]
+    stopped = Hold.objects.filter(until=None, credential__retired_at=None).select_related("credential").order_by("pk")
+    return [Problem("warning", "", f"The credential “{one.credential}” is paused: {one.detail}") for one in stopped]
+
+
+def _credentials(campaign: Campaign, *, now: dt.datetime) -> list[Problem]:
+    included, excluded = list(campaign.included.all()), list(campaign.excluded.all())
+    if not included:
+        return []
+    try:
+        found = unserved.unserved(included, excluded, now=now)
+    except language.InvalidRule:
+        return []
+    return [Problem("warning", "", unserved.in_words(one), one) for one in found[:MOST_KINDS]]

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from django.db import OperationalError, connection, transaction
 
 from audiences.durations import in_words
-from audiences.models import Permission, Segment
+from audiences.models import Segment
 from audiences.segments import audience
 from audiences.segments.language import InvalidRule
+from audiences.segments.sql import LIVE_DEVICE
 from campaigns.results.power import smallest_lift
+from campaigns.unserved import is_of, unserved_kinds
 
 COUNTING_SECONDS = 3
 BEYOND_HOPE = 3.0
@@ -21,7 +23,7 @@ BEYOND_HOPE = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Profiles in the audience now, those with a live device, and those who did the goal without the message."""
+    """Profiles in the audience now, those with a live device that a credential serves, and those who did the goal without the message."""
 
     people: int
     reachable: int
@@ -78,7 +80,7 @@ def summarise(
     goal_hours: int,
     now: dt.datetime,
 ) -> Summary:
-    """Count the audience now. One statement, stopped after COUNTING_SECONDS."""
+    """Count the audience now. Three statements, each stopped after COUNTING_SECONDS."""
     reach, trouble = None, ""
     if not included:
         trouble = "Choose a segment, and the count appears here."
@@ -99,14 +101,13 @@ def _reach(
     with transaction.atomic(), connection.cursor() as cursor:
         audience.make_room(cursor)
         cursor.execute(f"SET LOCAL statement_timeout = '{COUNTING_SECONDS}s'")
+        is_unserved, kinds = is_of(unserved_kinds(cursor))
         cursor.execute(
             f"""
             WITH member AS MATERIALIZED ({members})
             SELECT count(*),
                    count(*) FILTER (WHERE id IN (
-                       SELECT profile_id FROM audiences_device
-                       WHERE permission = ANY(%s) AND quarantined_at IS NULL AND detached_at IS NULL
-                         AND needs_resubscribe_at IS NULL)),
+                       SELECT profile_id FROM audiences_device WHERE {LIVE_DEVICE} AND NOT {is_unserved})),
                    count(*) FILTER (WHERE id IN (
                        SELECT profile_id FROM audiences_event
                        WHERE name = %s AND occurred_at > %s AND occurred_at <= %s))
@@ -114,7 +115,7 @@ def _reach(
             """,
             [
                 *params,
-                [Permission.GRANTED, Permission.PROVISIONAL],
+                *kinds,
                 goal_event,
                 now - dt.timedelta(hours=goal_hours),
                 now,

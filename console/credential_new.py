@@ -76,11 +76,12 @@ def choose(request: HttpRequest) -> HttpResponse:
 @console_page(permission="delivery.add_credential")
 @require_http_methods(["GET", "POST"])
 def new(request: HttpRequest, gateway: str) -> HttpResponse:
-    """The form of one gateway; POST checks the key with it, and keeps it sealed."""
+    """The form of one gateway, with the app that the query names; POST checks the key with it, and keeps it sealed."""
     kind = next((kind for kind in KINDS if kind.gateway == gateway), None)
     if kind is None:
         raise Http404
-    form = NEW[gateway](request.POST or None, request.FILES or None)
+    asked = {name: text for name in ("app", "environment") if (text := request.GET.get(name, ""))}
+    form = NEW[gateway](request.POST or None, request.FILES or None, initial=asked)
     if request.method == "POST" and form.is_valid() and (made := form.save(now=timezone.now())):
         credential, trial = made
         _tell(request, f"“{credential.name}” is ready.", trial)

@@ -292,10 +292,10 @@ def test_the_summary_says_what_is_missing_and_saves_nothing(console: Client) -> 
     where = reverse("console:campaign_summary")
     html = console.post(where, answers(name="", goal_event="")).content.decode()
     assert "Give it a name" in html
-    assert "1 in the audience now; 1 of them can be reached" in " ".join(html.split())
+    assert "1 in the audience now; 0 of them can be reached" in " ".join(html.split())
     html = console.post(where, answers(goal_event="")).content.decode()
     assert "Name the event that you hope for" in html
-    assert "Add a web push credential" in html
+    assert "Add a push credential" in html
     assert not Campaign.objects.exists()
 
 
@@ -370,3 +370,28 @@ def test_an_analyst_sees_a_campaign_and_cannot_touch_it(client: Client) -> None:
     assert "Stop for good" not in html
     assert client.post(reverse("console:campaign_deed", args=[campaign.pk, "stop"])).status_code == 403
     assert client.post(reverse("console:campaign_launch", args=[campaign.pk])).status_code == 403
+
+
+def test_devices_without_a_credential_are_told_before_a_launch_with_the_way_to_add_one(console: Client) -> None:
+    made = ready()
+    for number in range(3):
+        make.device(make.profile(), gateway="fcm", address=f"fcm-{number}", app="com.shop.app")
+    html = console.get(reverse("console:campaign_launch", args=[made.pk])).content.decode()
+    assert "3 Android devices have no credential for com.shop.app." in html
+    assert "Launch now" in html
+    where = reverse("console:credential_new", args=["fcm"]) + "?app=com.shop.app&amp;environment="
+    assert f'href="{where}"' in html
+    assert 'value="com.shop.app"' in console.get(where.replace("&amp;", "&")).content.decode()
+
+
+def test_who_may_not_add_a_credential_is_told_who_may(console: Client) -> None:
+    made = ready()
+    make.device(make.profile(), gateway="fcm", address="fcm-1", app="com.shop.app")
+    marketer = User.objects.create_user("max", password="x", is_staff=True)
+    marketer.groups.add(Group.objects.get(name="Marketer"))
+    client = Client()
+    client.force_login(marketer)
+    html = client.get(reverse("console:campaign_launch", args=[made.pk])).content.decode()
+    assert "1 Android device has no credential for com.shop.app." in html
+    assert "A developer or owner can add one" in html
+    assert reverse("console:credential_new", args=["fcm"]) not in html

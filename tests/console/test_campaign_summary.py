@@ -18,10 +18,13 @@ def everyone() -> Segment:
 
 
 def test_the_audience_is_counted_with_those_who_can_be_reached_and_those_who_convert_anyway(now: dt.datetime) -> None:
+    make.credential()
     for number in range(20):
         person = make.profile()
         if number < 10:
             make.device(person)
+        if number % 2:
+            make.device(person, gateway="fcm", address=f"fcm-{number}", app="no.credential")
         elif number < 15:
             make.device(person, permission=Permission.DENIED)
         if number < 4:
