@@ -12,7 +12,7 @@ from tests.delivery.sending import states
 from tests.gateways.scripted import Running
 
 OPEN = ("queued", "claimed", "pushing")
-MAY_HAVE_ARRIVED = ("200", "201", "reset-after", "close-after", "silence", "drip", "drip-body", "huge")
+MAY_HAVE_ARRIVED = ("200", "201", "reset-after", "reset-stream", "close-after", "silence", "drip", "drip-body", "huge")
 """The steps of a gateway after which a second POST of the same push would be one too many."""
 
 
@@ -68,7 +68,8 @@ def assert_books_balance(waves: Wave | Sequence[Wave], planned: int, *services: 
     ledger = Push.objects.filter(wave__in=waves)
     assert seen <= _ids(ledger.values_list("pk", flat=True))
     assert _ids(ledger.filter(state="sent").values_list("pk", flat=True)) <= seen, "sent, but no gateway saw it"
-    assert doubles(*services) == []
+    twice = doubles(*services)
+    assert not twice, twice
     return counted
 
 

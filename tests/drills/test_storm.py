@@ -1,0 +1,90 @@
+"""The invariants in a storm: people come and go, merge and vanish, gateways stumble and processes die, all at once."""
+
+import os
+import random
+import time
+
+import pytest
+
+from audiences.models import Profile
+from delivery.models import Message, Push, Wave
+from tests import make
+from tests.delivery.sending import planned
+from tests.drills import journal
+from tests.drills.books import MAY_HAVE_ARRIVED, assert_books_balance, is_over
+from tests.drills.people import Crowd, Handset
+from tests.drills.processes import wait_for
+
+pytestmark = pytest.mark.slow
+SECONDS = float(os.environ.get("HEED_DRILL_SCALE", "1")) * 20
+PEOPLE, EACH_GATEWAY, EACH_WAVE = 300, 120, 100
+MICRO_BATCH, WORKERS = 8, 3
+STUMBLES = {
+    "webpush": ["500", "503:1", "429:1", "410", "404", "reset-after", "close-after"],
+    "fcm": ["500:INTERNAL", "503:UNAVAILABLE", "429:1", "404:UNREGISTERED", "reset-stream", "refused-stream"],
+    "apns": ["500:InternalServerError", "503:ServiceUnavailable", "410:Unregistered", "reset-stream", "refused-stream"],
+}
+
+
+def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_twice(
+    processes, push_service, fcm_service, apns_service, certificate, start_at, settings
+):
+    services = {"webpush": push_service, "fcm": fcm_service, "apns": apns_service}
+    make.fcm_credential(), make.apns_credential()
+    processes.environment |= {
+        "HEED_FCM_ORIGIN": fcm_service.origin,
+        "HEED_FCM_TOKEN_ORIGIN": fcm_service.origin,
+        "HEED_APNS_ORIGIN": apns_service.origin,
+        "HEED_CA_FILE": str(certificate / "ca.pem"),
+        "HEED_MICRO_BATCH": str(MICRO_BATCH),
+        "HEED_LEASE_SECONDS": "3",
+        "HEED_TIME_SCALE": "0.002",
+    }
+    for name, service in services.items():
+        fine = {"webpush": "201"}.get(name, "200")
+        service.control(default="|".join([fine] * 54 + STUMBLES[name]), delay=0.02)
+    topic = make.topic("news")
+    handsets = [Handset(name, service, n) for name, service in services.items() for n in range(EACH_GATEWAY)]
+    seed = int(os.environ.get("HEED_DRILL_SEED", "0")) or random.randrange(2**32)
+    crowd = Crowd([f"person-{n}" for n in range(PEOPLE)], handsets, topic=topic, seed=seed)
+    crowd.arrive()
+    draw = random.Random(seed)
+    waves, count = [], 0
+    with journal.kept():
+        clock = processes.clock()
+        workers = [processes.worker() for _ in range(WORKERS)]
+        wait_for(lambda: all(worker.poll() is None for worker in workers))
+        crowd.start(3, pause=0.06)
+        try:
+            ends = time.monotonic() + SECONDS
+            while time.monotonic() < ends:
+                people = draw.sample(list(Profile.objects.order_by("pk")), EACH_WAVE)
+                made = planned(people, now=start_at, topic=draw.choice([None, topic]))
+                waves.append(made)
+                count += len(people)
+                time.sleep(draw.uniform(0.2, 0.6))
+                if draw.random() < 0.5:
+                    processes.kill(workers.pop(0))
+                    workers.append(processes.worker())
+                elif draw.random() < 0.1:
+                    processes.kill(clock)
+                    clock = processes.clock()
+        finally:
+            crowd.stop()
+        for name, service in services.items():
+            service.control(default={"webpush": "201"}.get(name, "200"), delay=0)
+        wait_for(lambda: is_over(*waves), seconds=60)
+        assert crowd.failures == [], f"seed {seed}"
+        assert journal.faults() == [], f"seed {seed}"
+        assert journal.posts_without_intent(*services.values()) == [], f"seed {seed}"
+    counted = assert_books_balance(waves, count, *services.values())
+    # It was a storm: each of these happened, and most of what was planned went out all the same.
+    assert counted["sent"] > count / 4, counted
+    assert set(crowd.done) >= {"leave", "sign_in", "sign_out", "change_address", "become_one", "be_erased"}, crowd.done
+    assert {"opted_out", "topic_opted_out", "erased"} <= set(
+        Message.objects.filter(wave__in=waves).values_list("reason", flat=True)
+    )
+    assert Push.objects.filter(wave__in=waves, reason="worker_lost").exists()
+    for service in services.values():
+        assert {request["step"] for request in service.requests} & set(MAY_HAVE_ARRIVED)
+    assert Wave.objects.filter(pk__in=[wave.pk for wave in waves], state="paused").count() == 0
