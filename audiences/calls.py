@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import re
 import uuid
 import zoneinfo
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ LONGEST_ID = 255
 LONGEST_NAME = 200
 KINDS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 
+_MISSING = re.compile(r"Object missing required field `(\w+)`")
+
 Said = str | int | float | None
 
 
@@ -26,6 +29,15 @@ class Malformed(ValueError):
         super().__init__(f"{path}: {reason}" if path else reason)
         self.path = path
         self.reason = reason
+
+    @classmethod
+    def of(cls, problem: msgspec.ValidationError, *, within: str = "") -> Malformed:
+        """The same from msgspec's words. A field that is missing is named by the path, as a wrong one is."""
+        reason, _, path = str(problem).partition(" - at `$")
+        path = within + path.rstrip("`").replace("[...]", "")
+        if missing := _MISSING.fullmatch(reason):
+            path += f".{missing[1]}"
+        return cls(path.lstrip("."), f"{reason}.")
 
 
 class App(msgspec.Struct, rename="camel", gc=False, omit_defaults=True):
@@ -140,8 +152,7 @@ def read(raw: bytes | msgspec.Raw | Mapping[str, Any], *, kind: str | None = Non
         where = "context"
         call.context = _context(bytes(call.raw_context))
     except msgspec.ValidationError as problem:
-        reason, _, path = str(problem).partition(" - at `$")
-        raise Malformed((where + path.rstrip("`")).lstrip("."), f"{reason}.") from None
+        raise Malformed.of(problem, within=where) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise Malformed("", f"This is not JSON: {problem}.") from None
     except RecursionError:

@@ -41,7 +41,8 @@ class Accepted:
 
     `calls` are the good ones as (index, call); `owners` the profile of each of them, by index: absent where the call
     was a repeat, or its person is erased (`dropped`). `unproven` named somebody without proof; `unknown_zones` and
-    `wrong_clocks` (more than a day ahead: their time is that of receipt) were stored all the same.
+    `wrong_clocks` (more than a day ahead: their time is that of receipt) were stored all the same. `learned` are the
+    attributes that were taken, one mapping a call.
     """
 
     stored: int = 0
@@ -50,6 +51,7 @@ class Accepted:
     unproven: int = 0
     unknown_zones: int = 0
     wrong_clocks: int = 0
+    learned: list[Mapping[str, Any]] = field(default_factory=list)
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
     calls: list[tuple[int, Call]] = field(default_factory=list)
     owners: dict[int, int] = field(default_factory=dict)
@@ -285,6 +287,7 @@ class _Batch:
         if self._may_describe(person, call):
             person.attributes.update(said)
             person.is_changed = True
+            self.result.learned.append(said)
         else:
             self.result.unproven += 1
 
@@ -347,7 +350,7 @@ def _take_note(result: Accepted, source: Source | None, *, now: dt.datetime) -> 
     good = [call for index, call in result.calls if index in result.owners]
     names_seen.note(
         ((PAGES.get(call.type) or str(call.event), call.properties) for call in good if call.type in _EVENTS),
-        (said for call in good if call.type == "identify" and (said := call.said())),
+        result.learned,
         now=now,
     )
     if source is None:

@@ -52,12 +52,12 @@ def _answer(question: bytes) -> bytes:
     asked = msgspec.json.decode(question)
     compiled = compile_template(asked["fields"])
     found: dict[tuple[str, str], Problem] = {}
-    for number, context in enumerate(asked["contexts"], 1):
+    for context in asked["contexts"]:
         result = compiled.render(context)
         if isinstance(result, Unrenderable):
             severity: Literal["error", "warning"] = "error" if result.reason == "unrenderable" else "warning"
             key = (result.field, result.detail)
-            found.setdefault(key, Problem(result.field, f"For sample {number}: {result.detail}", severity))
+            found.setdefault(key, Problem(result.field, f"For one of the people seen last: {result.detail}", severity))
     return msgspec.json.encode(list(found.values()))
 
 

@@ -73,7 +73,11 @@ def preview(request: HttpRequest) -> HttpResponse:
     if profile is not None:
         (facts,) = contexts_for([profile.pk], compiled, now=now, extra=[{"event": {}, "device": {}}])
         context |= _seen(compiled.render(facts), profile, now=now)
-    context["problems"] = _beside(content.check(fields, site_url=settings.HEED_BASE_URL))
+    # Nothing is wrong with a page on which nothing has been written yet.
+    context["is_blank"] = not any(fields[name] for name in ("title", "body", "url", "image", "icon", "actions"))
+    if not context["is_blank"]:
+        context["problems"] = _beside(content.check(fields, site_url=settings.HEED_BASE_URL))
+        del context["problems"]["name"]  # which only saving looks at
     return render(request, "builder/templates/preview.html", context)
 
 
@@ -120,7 +124,6 @@ def _edited(request: HttpRequest, template: MessageTemplate) -> HttpResponse:
     if not template.pk:
         template.created_by = request.user if request.user.is_authenticated else None
     template.save()
-    _tell_trial(request, template)
     if "publish" in request.POST:
         try:
             version = publish(template, by=request.user if request.user.is_authenticated else None, now=timezone.now())
@@ -130,6 +133,7 @@ def _edited(request: HttpRequest, template: MessageTemplate) -> HttpResponse:
         messages.success(request, f"Published as version {version.number}: campaigns launched from now on send it.")
     else:
         messages.success(request, "Saved as a draft.")
+    _tell_trial(request, template)
     return HttpResponseRedirect(reverse("console:template_edit", args=[template.pk]))
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 from django.http import HttpRequest
 
+from audiences.calls import Malformed
 from console.tracking.refusals import Refused, malformed, too_large
 
 LARGEST_BODY = 500 * 1024
@@ -47,8 +48,8 @@ def decoded(data: bytes, decoder: msgspec.json.Decoder[Said]) -> Said:
     try:
         return decoder.decode(data)
     except msgspec.ValidationError as problem:
-        reason, _, path = str(problem).partition(" - at `$")
-        raise malformed(path.rstrip("`").lstrip("."), f"{reason}.") from None
+        bad = Malformed.of(problem)
+        raise malformed(bad.path, bad.reason) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise malformed("", f"The body is not JSON: {problem}.") from None
     except RecursionError:

@@ -211,6 +211,14 @@ def test_names_and_kinds_are_suggested_and_a_usual_batch_writes_none(server):
     assert not [q for q in queries if "eventname" in q["sql"]]
 
 
+def test_what_was_not_taken_is_not_suggested(server, browser):
+    names_seen.forget()
+    traits = {"$x": 1, "heed_y": 1, "userHash": "h", "consent": True}
+    send(server, {"type": "identify", "userId": "ada", "traits": {"plan": "pro"} | traits})
+    send(browser, {"type": "identify", "userId": "ada", "anonymousId": "v", "traits": {"stolen": 1} | traits})
+    assert {one.name for one in AttributeName.objects.all()} == {"plan", "consent"}
+
+
 def test_a_mobile_sdks_token_registers_the_device_once_and_follows_the_login(server):
     context = {"device": {"id": "phone", "token": "t" * 60, "type": "Android"}, "app": {"version": "2.1"}}
     send(server, track("ada", "Application Installed", context=context))

@@ -151,4 +151,4 @@ def test_a_trial_warns_of_the_samples_that_would_be_held_back():
     fields = {"title": "{{ profile.a }}"}
     (problem,) = trial(fields, [{"profile": {"a": "x"}}, {"profile": {}}])
     assert problem.severity == "warning"
-    assert "sample 2" in problem.message
+    assert "For one of the people seen last: profile.a is empty" in problem.message

@@ -64,6 +64,27 @@ def test_publishing_refuses_a_field_without_fallback_beside_the_field(staff):
     assert MessageTemplate.objects.get().latest() is None
 
 
+def test_what_was_refused_is_mended_on_the_same_page_and_published(staff):
+    refused = staff.post("/console/templates/new/", WRITTEN | {"title": "Hi {{ profile.first_name }}", "publish": "1"})
+    form = refused.content.decode().split('id="template-form"')[0].rpartition("<form")[2]
+    assert f'action="{edit_url()}"' in form
+    staff.post(edit_url(), WRITTEN | {"publish": "1"})
+    assert MessageTemplate.objects.get().latest().number == 1
+
+
+def test_the_preview_leaves_alone_what_only_saving_looks_at(staff):
+    make.profile()
+    assert 'id="problems-title"' in previewed(staff, title="Hi {{ profile.x }}")
+    assert 'id="problems-name"' not in previewed(staff, title="Hi {{ profile.x }}")
+
+
+def test_a_page_on_which_nothing_is_written_has_nothing_wrong(staff):
+    make.profile()
+    page = previewed(staff, title="", body="", url="", **{"button1-title": "", "button1-url": ""})
+    assert "Write a title" in page
+    assert "hd-problem" not in page and "Would not be sent" not in page
+
+
 @pytest.mark.parametrize(
     ("change", "field", "words"),
     [

@@ -98,7 +98,7 @@ def test_what_is_not_gzip_json_or_an_envelope_is_400_with_its_path(server):
         (b"plain", {"HTTP_CONTENT_ENCODING": "gzip"}, ""),
         (gzip.compress(b'{"batch":[]}')[:-9], {"HTTP_CONTENT_ENCODING": "gzip"}, ""),
         (b"[]", {}, ""),
-        (b"{}", {}, ""),
+        (b"{}", {}, "batch"),
         (b'{"batch": 1}', {}, "batch"),
         (b'{"batch": [' + b"[" * 100_000 + b"]" * 100_000 + b"]}", {}, None),
         (b"\xff\xfe", {}, ""),
@@ -115,6 +115,9 @@ def test_a_single_bad_call_is_400_with_the_fields_path(server):
     assert response.status_code == 400
     assert response.json()["path"] == "context.timezone"
     assert response.json()["code"] == "malformed"
+    assert post("/v1/devices", {}).json()["path"] == "device"
+    too_large = post("/v1/track", b'{"userId": "ada", "event": "X", "properties": {"price": 1e999}}')
+    assert too_large.json()["path"] == "properties"
 
 
 def test_in_a_batch_the_good_are_kept_and_the_bad_named_and_only_all_bad_is_400(server):
