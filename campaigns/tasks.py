@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
-
+from audiences.database_clock import database_now
 from campaigns import launch, planner
 from campaigns.models import Campaign
 from campaigns.results import rollups
@@ -13,19 +12,31 @@ LIVE = (Campaign.State.RUNNING, Campaign.State.PAUSED)
 
 
 def open_due() -> None:
-    """Open the waves of campaigns whose time has come, and plan what is not planned yet. Safe to run twice."""
-    now = timezone.now()
+    """Open the waves of campaigns whose time has come, and plan what is not planned yet. Safe to run twice.
+
+    One that fails keeps no other back: it is tried again at the next turn, and the first failure is raised at the end.
+    """
+    now = database_now()
+    failures: list[Exception] = []
     for campaign in Campaign.objects.due(now):
-        planner.open_wave(campaign, now=now)
+        try:
+            planner.open_wave(campaign, now=now)
+        except Exception as failure:
+            failures.append(failure)
     for wave in Wave.objects.filter(state=Wave.State.PLANNING, content_source="campaign").order_by("due_at", "pk"):
-        while planner.plan(wave, now=timezone.now()):
-            pass
+        try:
+            while planner.plan(wave, now=database_now()):
+                pass
+        except Exception as failure:
+            failures.append(failure)
+    if failures:
+        raise failures[0]
 
 
 def count_large() -> None:
     """Renew the sums of large campaigns that are due for it, one after the other."""
-    for wave, goal in rollups.due(now=timezone.now()):
-        rollups.renew(wave, goal, now=timezone.now())
+    for wave, goal in rollups.due(now=database_now()):
+        rollups.renew(wave, goal, now=database_now())
 
 
 def close_finished() -> None:
@@ -35,5 +46,5 @@ def close_finished() -> None:
         waves = Wave.objects.filter(origin=campaign.origin)
         if waves and all(wave.state in (Wave.State.FINISHED, Wave.State.STOPPED) for wave in waves):
             Campaign.objects.filter(pk=campaign.pk, state__in=LIVE).update(
-                state=Campaign.State.FINISHED, finished_at=timezone.now()
+                state=Campaign.State.FINISHED, finished_at=database_now()
             )

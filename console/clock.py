@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections, connection
+from django.db import Error, close_old_connections, connection
 from django.utils.module_loading import import_string
 
 from console.heartbeat import beat
@@ -61,7 +61,7 @@ TICKS = (
 
 
 def run(stopping: threading.Event) -> None:
-    """Tick until told to stop. No failure of a task, of Redis or of PostgreSQL ends the clock."""
+    """Tick until told to stop. No failure of a task, of Redis or of PostgreSQL ends the clock, or keeps other tasks back."""
     tasks: dict[str, Callable[[], object]] = {tick.task: import_string(tick.task) for tick in TICKS}
     due = dict.fromkeys(tasks, 0.0)
     while not stopping.is_set():
@@ -71,7 +71,7 @@ def run(stopping: threading.Event) -> None:
                     if time.monotonic() >= due[tick.task] and not stopping.is_set():
                         due[tick.task] = time.monotonic() + tick.seconds
                         _run_one(tick.task, tasks[tick.task])
-        except DatabaseError as problem:
+        except Error as problem:
             log.warning("the database is away: %s", type(problem).__name__)
             connection.close()
             stopping.wait(1)
@@ -81,11 +81,11 @@ def run(stopping: threading.Event) -> None:
 def _run_one(name: str, task: Callable[[], object]) -> None:
     try:
         task()
-    except DatabaseError:
-        raise
     except redis.RedisError as problem:
         log.warning("%s: Redis is away: %s", name, type(problem).__name__)
-    except Exception:
+    except Exception as problem:
+        if isinstance(problem, Error) and not connection.is_usable():
+            raise  # the lock is gone with the connection
         # One broken task must not stop the others: it is told, and tried again at its next turn.
         log.exception("%s failed", name)
 

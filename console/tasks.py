@@ -8,8 +8,8 @@ from functools import cache
 
 import django_rq
 import redis
-from django.utils import timezone
 
+from audiences.database_clock import database_now
 from campaigns.results import rollups
 from campaigns.tasks import count_large
 from console.api import idempotency
@@ -26,7 +26,7 @@ SECONDS = 50
 
 def forget_answers() -> None:
     """Answers to repeatable posts that are older than 30 days."""
-    idempotency.drop_old(now=timezone.now())
+    idempotency.drop_old(now=database_now())
 
 
 def hint_webhooks() -> None:
@@ -47,7 +47,7 @@ def hint_hurry() -> None:
 
 def hint_rollups() -> None:
     """Have large campaigns counted anew, where that is due."""
-    if next(rollups.due(now=timezone.now()), None) is not None:
+    if next(rollups.due(now=database_now()), None) is not None:
         queue = django_rq.get_queue(BACKGROUND)
         if not queue.count:
             queue.enqueue(count_large, result_ttl=0, failure_ttl=7 * 86_400)
@@ -57,8 +57,8 @@ def tell() -> None:
     """Gather what happened and post it, until there is nothing to do; for 50 s at most."""
     ends = time.monotonic() + SECONDS
     while time.monotonic() < ends and not stopping.is_set():
-        rows = gathering.gather(now=timezone.now())
-        tried = sending.send_due(_client(), now=timezone.now())
+        rows = gathering.gather(now=database_now())
+        tried = sending.send_due(_client(), now=database_now())
         if rows < gathering.MOST_ROWS and not tried:
             return
 
@@ -70,4 +70,4 @@ def _client() -> Client:
 
 def forget_deliveries() -> None:
     """Webhook batches that are old."""
-    sending.drop_old(now=timezone.now())
+    sending.drop_old(now=database_now())

@@ -11,8 +11,8 @@ import django_rq
 import redis
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from django.utils import timezone
 
+from audiences.database_clock import database_now
 from delivery import lanes, outbox, receipts, submission, sweeper, tally, throttle, waiting
 from delivery.dispatch import LostSupervisor, drain_batch
 from delivery.lanes import Lane
@@ -130,19 +130,19 @@ def hurry() -> None:
 
 def forget_throttles() -> None:
     """Limits of waves that are long over."""
-    throttle.forget(now=timezone.now())
+    throttle.forget(now=database_now())
 
 
 def close_days() -> None:
     """The days of the send API that are over."""
-    submission.close_days(now=timezone.now())
+    submission.close_days(now=database_now())
 
 
 def forget_receipts() -> None:
     """The log of receipts that is old; what each push knows of itself stays."""
-    receipts.drop_old(now=timezone.now())
+    receipts.drop_old(now=database_now())
 
 
 def wake() -> None:
     """What waited for a push service that is free again."""
-    waiting.wake(now=timezone.now())
+    waiting.wake(now=database_now())
