@@ -140,9 +140,13 @@ DATABASES = {
     "default": environment.database(environment.text("DATABASE_URL", embedded.database_url(HEED_DATA)))
     | {"CONN_MAX_AGE": 600, "CONN_HEALTH_CHECKS": True}
 }
-# A request or job that stays in a transaction without working must not hold rows for ever.
+# A request or job that stays in a transaction without working must not hold rows for ever, nor one whose host or network
+# is gone: both sides look after 10 s of silence, and give the connection up after 15 more.
+KEEPALIVES = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
 DATABASES["default"]["OPTIONS"] = {
-    "options": "-c idle_in_transaction_session_timeout=60000",
+    "options": "-c idle_in_transaction_session_timeout=60000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
+    " -c tcp_keepalives_count=3 -c tcp_user_timeout=25000",
+    **KEEPALIVES,
     **DATABASES["default"]["OPTIONS"],  # type: ignore[dict-item]
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
