@@ -142,7 +142,13 @@ DATABASES = {
 }
 # A request or job that stays in a transaction without working must not hold rows for ever, nor one whose host or network
 # is gone: both sides look after 10 s of silence, and give the connection up after 15 more.
-KEEPALIVES = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 25_000}
+KEEPALIVES = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
 DATABASES["default"]["OPTIONS"] = {
     "options": "-c idle_in_transaction_session_timeout=60000 -c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5"
     " -c tcp_keepalives_count=3 -c tcp_user_timeout=25000",
