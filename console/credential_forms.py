@@ -156,6 +156,23 @@ class ApnsKeyForm(KeyForm):
 
     p8_file = _file("The key file (.p8)", ".p8")
     p8 = _pasted("… or paste what is in it")
+    key_id = forms.CharField(
+        required=False,
+        max_length=20,
+        label="Key id",
+        help_text="Ten letters and digits; the file is called after it: AuthKey_….p8.",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def clean(self) -> dict[str, Any]:
+        said = super().clean()
+        file = said.get("p8_file")
+        named = _P8_NAME.search(file.name) if file else None
+        if not said.get("key_id") and named:
+            said["key_id"] = named[1]
+        if not said.get("key_id"):
+            self.add_error("key_id", "Give the key's id: the file is called after it, AuthKey_….p8.")
+        return said
 
 
 class FcmForm(FcmKeyForm, CredentialForm):
@@ -184,13 +201,6 @@ class ApnsForm(ApnsKeyForm, CredentialForm):
         help_text="In the Apple developer account under Membership details.",
         widget=UnfoldAdminTextInputWidget,
     )
-    key_id = forms.CharField(
-        required=False,
-        max_length=20,
-        label="Key id",
-        help_text="Ten letters and digits; the file is called after it: AuthKey_….p8.",
-        widget=UnfoldAdminTextInputWidget,
-    )
     app = forms.CharField(
         max_length=255,
         label="Bundle id",
@@ -206,16 +216,6 @@ class ApnsForm(ApnsKeyForm, CredentialForm):
         widget=UnfoldAdminSelectWidget,
     )
     field_order = ("name", "p8_file", "p8", "team_id", "key_id", "app", "environment", "per_minute")
-
-    def clean(self) -> dict[str, Any]:
-        said = super().clean()
-        file = said.get("p8_file")
-        named = _P8_NAME.search(file.name) if file else None
-        if not said.get("key_id") and named:
-            said["key_id"] = named[1]
-        if not said.get("key_id"):
-            self.add_error("key_id", "Give the key's id: the file is called after it, AuthKey_….p8.")
-        return said
 
     def make(self, *, now: dt.datetime) -> Credential:
         said = self.cleaned_data
@@ -239,12 +239,16 @@ def put_key(credential: Credential, form: KeyForm, *, now: dt.datetime) -> Trial
     that the gateway refuses is not kept: the old one stays."""
     try:
         with transaction.atomic():
-            replace_secret(credential, secret=form.cleaned_data[form.key_field])
+            said = form.cleaned_data
+            replace_secret(credential, secret=said[form.key_field], key_id=said.get("key_id", ""))
             trial = try_out(credential, now=now)
             if trial.is_taken is False:
                 raise Refused(trial.says)
-    except (InvalidCredential, Refused) as problem:
-        form.add_error(form.key_field, str(problem))
+    except InvalidCredential as invalid:
+        form.add_error(invalid.field if invalid.field in form.fields else form.key_field, str(invalid))
+        return None
+    except Refused as refused:
+        form.add_error(form.key_field, str(refused))
         return None
     return trial
 

@@ -21,6 +21,7 @@ from delivery.models import Credential
 
 LIST = "console:delivery_credential_changelist"
 PAGE = "console:delivery_credential_change"
+RESUME = "console:credential_resume"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,8 @@ def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
         if trial is not None:
             stops.forget()
             _tell(request, "The key is replaced.", trial)
-            return HttpResponseRedirect(page)
+            held = any(stops.wants_key(hold) for hold in credential.holds.select_related("credential"))
+            return HttpResponseRedirect(f"{reverse(RESUME, args=[pk])}?new_key=1" if held else page)
     kind = next(kind for kind in KINDS if kind.gateway == credential.gateway)
     crumbs = [_above(), (credential.name, page)]
     return render_page(

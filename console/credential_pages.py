@@ -20,6 +20,7 @@ from console import credential_state, stops
 from console.admin.site import Crumb, console_page, render_page
 from console.verdict_words import reason_words
 from delivery import holds, losses
+from delivery.credential_trial import try_out
 from delivery.models import Credential, Hold, Loss, Wave
 from delivery.restore import Restored, SetAside, restore, set_aside
 
@@ -30,7 +31,10 @@ MAY_CHANGE = "delivery.change_credential"
 @require_http_methods(["GET", "POST"])
 def resume(request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks and shows what is held; POST lifts the holds, or the one that is named. After a mass drop `devices` says
-    what becomes of those that were set aside: back, or gone."""
+    what becomes of those that were set aside: back, or gone.
+
+    A credential that was refused is tried first, without anybody being told anything: while its gateway still refuses it
+    nothing is lifted, unless whoever was told so posts `sure`."""
     credential = get_object_or_404(Credential, pk=pk)
     named = request.POST.get("hold", "")
     held = [
@@ -40,6 +44,13 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
     ]
     dropped = [hold for hold in held if hold.reason == losses.REASON]
     now = timezone.now()
+    if (
+        request.method == "POST"
+        and "sure" not in request.POST
+        and (refused := _still_refused(credential, held, now=now))
+    ):
+        messages.error(request, f"Nothing goes on yet. {refused}")
+        return HttpResponseRedirect(f"{reverse('console:credential_resume', args=[pk])}?refused=1")
     if request.method == "POST":
         back = _bring_back(dropped, now=now) if request.POST.get("devices") == "back" else Restored()
         if request.POST.get("devices") == "gone":
@@ -59,6 +70,9 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
         held=[(hold, *stops.words(hold)) for hold in held],
         set_aside=sum(one.count for hold in dropped for one in _lost(hold)),
         dropped=dropped,
+        wants_key=any(stops.wants_key(hold) for hold in held),
+        has_new_key="new_key" in request.GET,
+        is_refused="refused" in request.GET,
     )
 
 
@@ -125,6 +139,14 @@ def _lost(hold: Hold) -> list[SetAside]:
     if loss is None:
         return []
     return set_aside(since=loss.since, credential=hold.credential, origin=hold.origin)
+
+
+def _still_refused(credential: Credential, held: Sequence[Hold], *, now: dt.datetime) -> str:
+    """What its gateway says, where it refuses the credential as it did; else nothing."""
+    if not any(stops.wants_key(hold) for hold in held):
+        return ""
+    trial = try_out(credential, now=now)
+    return trial.says if trial.is_taken is False else ""
 
 
 def _bring_back(dropped: Sequence[Hold], *, now: dt.datetime) -> Restored:

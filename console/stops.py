@@ -17,8 +17,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from audiences.models import Device
 from campaigns.launch import BY_HAND
 from campaigns.models import Campaign
+from delivery.credentials import WRONG_PROJECT
 from delivery.losses import REASON as MASS_DROP
 from delivery.models import Hold, Wave
 
@@ -34,7 +36,7 @@ WORDS = {
     ("fcm", "unauthorized"): (
         "Google refuses the service account of “{name}”.",
         "See in the Google Cloud console that the account is there and may use the Firebase Cloud Messaging API; "
-        "or replace its key here.",
+        "or give it another key.",
     ),
     ("fcm", "unknown_project"): (
         "Google does not know the Firebase project of “{name}”.",
@@ -51,7 +53,7 @@ WORDS = {
     ("apns", "unauthorized"): (
         "Apple refuses the key of “{name}”.",
         "See in the Apple developer account that the key was not revoked, and that team id and key id are its own; "
-        "or replace it here.",
+        "or give it another one.",
     ),
     ("apns", "wrong_app"): (
         "Apple says that the devices that “{name}” sends to belong to another app.",
@@ -74,12 +76,15 @@ ANY = {
     "credential_paused": ("“{name}” is paused.", ""),
 }
 UNKNOWN = ("{where} refuses what “{name}” sends.", "See what it answered, and mend that first.")
+BY_ANOTHER_KEY = ("unauthorized", "credential_unusable", *WRONG_PROJECT)
+"""Reasons of a hold on an app's credential that another key may mend."""
 SERVICES = {"webpush": "The push service", "fcm": "Google", "apns": "Apple"}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """`permission` may mend it: by a POST of `fields` to `address`, whose button says `action`; `page` tells more."""
+    """`permission` may mend it: by a POST of `fields` to `address`, whose button says `action`; `page` tells more.
+    `key_page` is where another key is given, if that may mend it."""
 
     permission: str
     says: str
@@ -88,6 +93,7 @@ class Stop:
     address: str
     page: str
     fields: dict[str, str]
+    key_page: str = ""
 
 
 def stops() -> list[Stop]:
@@ -122,6 +128,11 @@ def words(hold: Hold) -> tuple[str, str]:
     return happened.format(name=credential.name, where=where), mend
 
 
+def wants_key(hold: Hold) -> bool:
+    """Whether another key may end what is held."""
+    return hold.credential.gateway != Device.Gateway.WEBPUSH and hold.reason in BY_ANOTHER_KEY
+
+
 def _credentials() -> Iterator[Stop]:
     held = Hold.objects.filter(until=None, credential__retired_at=None).select_related("credential")
     for hold in held.order_by("pk"):
@@ -135,6 +146,7 @@ def _credentials() -> Iterator[Stop]:
             reverse("console:credential_resume", args=[hold.credential_id]),
             reverse("console:delivery_credential_change", args=[hold.credential_id]),
             {"hold": str(hold.pk), **({"devices": "back"} if is_drop else {})},
+            reverse("console:credential_key", args=[hold.credential_id]) if wants_key(hold) else "",
         )
 
 

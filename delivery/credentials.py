@@ -22,13 +22,15 @@ from cryptography.hazmat.primitives.serialization import (
 from django.db import transaction
 
 from audiences.models import Device
-from audiences.sealing import seal
+from audiences.sealing import Unsealable, seal, unseal
 from delivery.models import Credential
 
 PURPOSE = "credential"
 """What credentials' secrets are sealed for."""
 
 LARGEST_FILE = 20_000
+WRONG_PROJECT = ("unknown_project", "other_project")
+"""Reasons of a hold by which Google says that the credential is of another Firebase project than the app."""
 _PACKAGE = re.compile(r"[A-Za-z][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)+")
 _APPLE_ID = re.compile(r"[A-Z0-9]{10}")
 _PROJECT = re.compile(r"[a-z0-9.:-]{4,60}")
@@ -105,24 +107,42 @@ def create_apns_credential(
     )
 
 
-def replace_secret(credential: Credential, *, secret: str | bytes) -> None:
-    """Put another key in place of this one: the same service account's new key file, or the same Apple key again.
+def replace_secret(credential: Credential, *, secret: str | bytes, key_id: str = "") -> None:
+    """Put another key in place of this one: a key file of the same Firebase project, or another key of the same Apple
+    team, whose `key_id` is then given. Another project's is taken only after Google said that the project is wrong.
 
     What was derived from the old one is forgotten. Raises InvalidCredential.
     """
     if credential.gateway == Device.Gateway.FCM:
-        account = read_service_account(secret)
-        if account.email != credential.public_key:
+        field, account = "service_account", read_service_account(secret)
+        if account.email != credential.public_key and not _may_move(credential, account):
             raise InvalidCredential(
-                "service_account", f"This file belongs to {account.email}. Make another credential for it."
+                field, f"This file belongs to another project, {account.project}. Make another credential for it."
             )
-        sealed = msgspec.json.encode(account)
+        known_as, plain = account.email, msgspec.json.encode(account)
     elif credential.gateway == Device.Gateway.APNS:
-        sealed = read_p8(secret)
+        field, plain = "key_id", read_p8(secret)
+        team, _, known = credential.public_key.partition(".")
+        known_as = f"{team}.{_apple_id('key_id', key_id or known, 'key')}"
     else:
         raise InvalidCredential("secret", "A web push key cannot be replaced: browsers subscribed with it.")
-    credential.secret = seal(sealed, purpose=PURPOSE)
-    credential.save(update_fields=["secret"])
+    place = {"gateway": credential.gateway, "app": credential.app, "environment": credential.environment}
+    same = Credential.objects.filter(**place, public_key=known_as).exclude(pk=credential.pk).first()
+    if same is not None:
+        raise InvalidCredential(field, f"“{same.name}” has this key already, for the same app.")
+    credential.public_key, credential.secret = known_as, seal(plain, purpose=PURPOSE)
+    credential.save(update_fields=["public_key", "secret"])
+
+
+def _may_move(credential: Credential, account: ServiceAccount) -> bool:
+    """Whether this account may take the credential's place: of the same project, or the project is known to be wrong."""
+    if credential.holds.filter(reason__in=WRONG_PROJECT).exists():
+        return True
+    try:
+        known = msgspec.json.decode(unseal(credential.secret, purpose=PURPOSE), type=ServiceAccount)
+    except (Unsealable, msgspec.DecodeError):
+        return False
+    return known.project == account.project
 
 
 def read_service_account(said: str | bytes) -> ServiceAccount:

@@ -196,6 +196,12 @@ def another_service_account() -> str:
 
 
 @cache
+def another_p8() -> str:
+    """The key that comes after `p8` was revoked."""
+    return p8.__wrapped__()
+
+
+@cache
 def p8() -> str:
     """An Apple signing key, as its file holds it."""
     from cryptography.hazmat.primitives.asymmetric import ec

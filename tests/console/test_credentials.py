@@ -201,13 +201,16 @@ def test_another_key_takes_the_place_of_the_old_one_if_the_gateway_takes_it(owne
     old = bytes(made.secret)
     where = at("credential_key", made.pk)
     apns_service.control(scripts={NOBODY: ["403:InvalidProviderToken", "400:BadDeviceToken"]})
-    refused = owner.post(where, {"p8": make.p8()})
+    assert "id" in problems(owner.post(where, {"p8": make.p8()}))["key_id"]
+    refused = owner.post(where, {"p8": make.p8(), "key_id": "KEY7654321"})
     assert "does not accept it" in problems(refused)["p8"]
     made.refresh_from_db()
-    assert bytes(made.secret) == old
-    taken = owner.post(where, {"p8": make.p8()}, follow=True)
+    assert (bytes(made.secret), made.public_key) == (old, f"{make.TEAM}.{make.KEY_ID}")
+    apns_service.trust(make.p8(), team=make.TEAM, key_id="KEY7654321")
+    taken = owner.post(where, {"p8": make.p8(), "key_id": "KEY7654321"}, follow=True)
     assert "The key is replaced. The gateway accepts it." in taken.content.decode()
     made.refresh_from_db()
+    assert made.public_key == f"{make.TEAM}.KEY7654321"
     assert bytes(made.secret) != old
 
 

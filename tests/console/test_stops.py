@@ -222,3 +222,46 @@ def test_a_marketer_can_neither_pause_nor_bring_back(dropped):
         assert marketer.post(at(name, dropped.pk)).status_code == 403
     stops.forget()
     assert Hold.objects.exists()
+
+
+@pytest.fixture
+def refused(fcm_service):
+    """An app's credential that Google refuses, and still would."""
+    credential = make.fcm_credential()
+    hold(credential, origin="https://fcm.example")
+    fcm_service.control(accounts={})
+    return credential
+
+
+def test_resume_tries_a_refused_key_first_and_holds_on_while_it_is_refused(owner, refused):
+    named = {"hold": Hold.objects.get().pk}
+    assert f'href="{at("credential_key", refused.pk)}"' in shown(owner)
+    answer = owner.post(at("credential_resume", refused.pk), named, follow=True)
+    html = answer.content.decode()
+    assert "Nothing goes on yet. The gateway does not accept it." in html
+    assert "invalid_grant" in html
+    assert Hold.objects.exists()
+    assert 'name="sure" value="1"' in html
+    assert (
+        "Sending goes on."
+        in owner.post(at("credential_resume", refused.pk), {"sure": "1"}, follow=True).content.decode()
+    )
+    assert not Hold.objects.exists()
+
+
+def test_resume_goes_on_where_the_key_is_taken_again_or_nobody_can_say(owner, refused, fcm_service):
+    fcm_service.trust(make.service_account(), scripts={"trial": ["400:INVALID_ARGUMENT"]})
+    owner.post(at("credential_resume", refused.pk))
+    assert not Hold.objects.exists()
+    hold(refused, origin="https://fcm.example")
+    fcm_service.stop()
+    owner.post(at("credential_resume", refused.pk))
+    assert not Hold.objects.exists()
+
+
+def test_a_pause_by_hand_is_lifted_without_asking_the_gateway(owner, refused, fcm_service):
+    Hold.objects.all().delete()
+    owner.post(at("credential_pause", refused.pk))
+    owner.post(at("credential_resume", refused.pk))
+    assert not Hold.objects.exists()
+    assert fcm_service.requests == fcm_service.mints == []

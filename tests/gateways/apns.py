@@ -128,7 +128,7 @@ class ApnsService(Running):
     module = "tests.gateways.apns"
 
     def trust(self, p8: str, *, team: str, key_id: str, **state: Any) -> None:
-        """Take provider tokens of this key."""
+        """Take provider tokens of this key, and of no other."""
         key = load_pem_private_key(p8.encode(), password=None).public_key()
         pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
         self.control(keys={key_id: {"team": team, "pem": pem}}, **state)
