@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 from django.db import DatabaseError, close_old_connections, connection
 from rq.serializers import JSONSerializer
+from rq.timeouts import UnixSignalDeathPenalty
 from rq.worker import SimpleWorker
 
 from console.heartbeat import beat
@@ -21,14 +23,27 @@ from console.parent import die_with_parent
 from delivery import tasks
 from delivery.lanes import Lane
 
+log = logging.getLogger(__name__)
 BEAT_SECONDS = 15
 PAUSE_SECONDS = 1.0
+
+
+class EndOfTime(UnixSignalDeathPenalty):
+    """A job that runs for too long takes its worker with it, which is started anew.
+
+    An exception at any point, as RQ has it, may be swallowed there, or leave a connection in the middle of a request.
+    """
+
+    def handle_death_penalty(self, signum: int, frame: Any) -> None:
+        log.error("a job ran for more than %s s: this worker ends", self._timeout)
+        os._exit(1)
 
 
 class DeliveryWorker(SimpleWorker):
     """SimpleWorker keeps its process, so that connections last; a job never inherits a broken database connection."""
 
     max_connection_wait_time = 2.0
+    death_penalty_class = EndOfTime
 
     def perform_job(self, *args: Any, **kwargs: Any) -> bool:
         close_old_connections()
