@@ -7,6 +7,7 @@ class ConsoleConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from console import checks  # noqa: F401  (registers them)
         from console.team import ensure_roles
 
         # Django makes the permissions after migrating; the roles are made of them.

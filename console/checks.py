@@ -1,0 +1,55 @@
+"""What `manage.py check` says of the servers that the site leans on. No process starts with a Redis that may evict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.utils import timezone
+
+from audiences.database_clock import database_now
+
+PATIENCE = 2.0
+MOST_SKEW = 5.0
+
+
+@register()
+def redis_keeps_what_it_has(app_configs: object, **kwargs: Any) -> list[CheckMessage]:
+    """A Redis that is away says nothing: the site starts without it."""
+    try:
+        client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
+        memory = client.info("memory")
+    except (redis.RedisError, OSError):
+        return []
+    policy = memory.get("maxmemory_policy", "noeviction")
+    if policy == "noeviction" or not memory.get("maxmemory"):
+        return []
+    return [
+        Error(
+            f"Redis may throw away hints and limits when its memory is full: its maxmemory-policy is {policy}.",
+            hint="Set maxmemory-policy to noeviction, or give Heed a Redis of its own.",
+            id="heed.E001",
+        )
+    ]
+
+
+@register(Tags.database)
+def clocks_agree(app_configs: object, databases: Sequence[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """Only where a database is named: `manage.py check --database default`."""
+    if not databases:
+        return []
+    before = timezone.now()
+    said = database_now()
+    skew = (said - before - (timezone.now() - before) / 2).total_seconds()
+    if abs(skew) < MOST_SKEW:
+        return []
+    return [
+        Warning(
+            f"This host's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} PostgreSQL's.",
+            hint="Let both keep time by NTP. Sending goes by PostgreSQL's clock; the console's pages by their host's.",
+            id="heed.W001",
+        )
+    ]
