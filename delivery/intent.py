@@ -6,7 +6,6 @@ merge, another message's intent) raised the epoch, and the row does not come bac
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -127,8 +126,3 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
 
 def _content(parcel: Parcel) -> str:
     return msgspec.json.encode(parcel.rendered.fields).decode()
-
-
-def far_future() -> dt.datetime:
-    """The good_until of a verdict that nothing ends."""
-    return dt.datetime(9999, 1, 1, tzinfo=dt.UTC)

@@ -39,13 +39,15 @@ def learn_of_devices(sendings: Sequence[Sending], *, posted_at: dt.datetime, now
     for one in sendings:
         outcome = one.outcome
         assert outcome is not None
+        if outcome.action not in (Action.DROP, Action.RESUBSCRIBE, Action.SWITCH):
+            continue
         as_of = min(outcome.dead_since or posted_at, posted_at)
         spoken = Spoken(one.device.id, one.letter.address, as_of)
         if outcome.action == Action.DROP:
             dead.setdefault(outcome.reason, []).append(spoken)
         elif outcome.action == Action.RESUBSCRIBE:
             resubscribing.append(spoken)
-        elif outcome.action == Action.SWITCH:
+        else:
             elsewhere.append(spoken)
     changed: set[int] = set()
     for reason, found in sorted(dead.items()):
