@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -17,11 +14,10 @@ from msgspec.structs import replace
 
 from campaigns import content
 from campaigns.models import TemplateVersion
-from delivery.content import Rendered, Rendering, Unrenderable
+from delivery.content import Rendered, Rendering, Unrenderable, collapse_key
 from delivery.models import SendingRules, Wave
 
 LAST_EVENT_DAYS = 180
-_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class CampaignContent:
@@ -127,14 +123,6 @@ def _own(one: Rendering) -> dict[str, Any]:
     return {"event": one.data or {}, "device": one.device}
 
 
-def _collapse(tag: str) -> str:
-    """The key by which push services let a newer push replace one that still waits. What is no Topic (RFC 8030, 5.4)
-    is hashed into one."""
-    if not tag or _TOPIC.fullmatch(tag):
-        return tag
-    return urlsafe_b64encode(sha256(tag.encode("utf-8", "replace")).digest()[:24]).decode()
-
-
 def _bent(result: content.Content | content.Unrenderable) -> Rendered | Unrenderable:
     if isinstance(result, content.Unrenderable):
         return Unrenderable(reason=result.reason, detail=f"{result.field}: {result.detail}")
@@ -148,7 +136,7 @@ def _bent(result: content.Content | content.Unrenderable) -> Rendered | Unrender
         fields=fields,
         ttl_seconds=result.ttl_seconds,
         urgency=result.urgency,
-        collapse=_collapse(result.tag),
+        collapse=collapse_key(result.tag),
         options=result.options,
         used_fallback=result.used_fallback,
     )

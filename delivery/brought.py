@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from delivery import links
-from delivery.content import Rendered, Rendering, Unrenderable
+from delivery.content import Rendered, Rendering, Unrenderable, collapse_key
 from delivery.limits import LARGEST, LONGEST_TTL, MOST_BUTTONS, URGENCIES
 from delivery.models import Wave
 
@@ -111,5 +111,6 @@ def _rendered(data: Mapping[str, Any]) -> Rendered | Unrenderable:
         fields={"body": "", **fields},
         ttl_seconds=content.get("ttl_seconds", DAY),
         urgency=content.get("urgency", "normal"),
+        collapse=collapse_key(content.get("tag") or ""),
         options=data.get("options") or {},
     )

@@ -6,12 +6,17 @@ A wave names its content source; the source turns a batch of messages into what 
 from __future__ import annotations
 
 import datetime as dt
+import re
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Protocol
 
 import msgspec
 
 from delivery.models import Wave
+
+_TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class Rendering(msgspec.Struct, frozen=True):
@@ -33,6 +38,14 @@ class Rendered(msgspec.Struct, frozen=True):
     collapse: str = ""
     options: Mapping[str, Any] = {}
     used_fallback: bool = False
+
+
+def collapse_key(tag: str) -> str:
+    """The key by which push services let a newer push replace one that still waits. What is no Topic (RFC 8030, 5.4)
+    is hashed into one."""
+    if not tag or _TOPIC.fullmatch(tag):
+        return tag
+    return urlsafe_b64encode(sha256(tag.encode("utf-8", "replace")).digest()[:24]).decode()
 
 
 class Unrenderable(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import pytest
 
 from campaigns.models import TemplateVersion
 from console.api.keys import create_key
+from delivery.content import collapse_key
 from delivery.models import Message, MessageClass, Send, SendingRules, Wave
 from delivery.receipts import Receipt, accept, receipt_token
 from tests import make
@@ -248,11 +249,15 @@ def test_reachable_devices_of_one_send_get_one_push_each(api, push_service, real
     people = reachable(push_service, 3)
     for one in people:
         one.identifiers.create(kind="user", value=one.external_id)
-    answer = api("post", "/api/messages", hello(to=[one.external_id for one in people])).json()
+    said = hello(to=[one.external_id for one in people])
+    said["content"]["tag"] = "order 17"
+    answer = api("post", "/api/messages", said).json()
     drain()
     states = api("get", f"/api/messages?send={answer['id']}").json()["results"]
     assert [one["state"] for one in states] == ["sent"] * 3
     assert len(push_service.requests) == 3
+    assert {one["headers"]["topic"] for one in push_service.requests} == {collapse_key("order 17")}
+    assert {one["payload"]["tag"] for one in push_service.requests} == {"order 17"}
 
 
 def test_the_options_of_a_platform_reach_what_is_pushed_with_a_template_too(api, real_now):
