@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 
 from delivery import gateways
 from delivery.addresses import named_origins
-from delivery.gateways.base import Gateway, Letter
+from delivery.gateways.base import Action, Gateway, Letter, Outcome
 from delivery.gateways.outcomes import Rule
 from delivery.http import Client
 from delivery.models import Credential
@@ -30,6 +31,16 @@ def gateway_of(credential: Credential, certificate: Path) -> Iterator[Gateway]:
     client = Client(exempt=named_origins(), roots=[(certificate / "ca.pem").read_bytes()])
     yield gateways.gateway_of(credential, client)
     client.close()
+
+
+def outcome_among_others(service: Any, gateway: Gateway, script: str, *, place: int, now: dt.datetime) -> Outcome:
+    """What becomes of the push at this place, 0 to 6, when the service answers it so and takes the six others."""
+    service.control(scripts={service.token(place): [script]})
+    outcomes = gateway.send([letter(service.token(number)) for number in range(7)], now=now)
+    found = outcomes.pop(place)
+    assert all(outcome.action == Action.SENT for outcome in outcomes)
+    assert len(service.requests) == 7, "nothing is repeated behind our back"
+    return found
 
 
 def rules_hit(table: Sequence[Rule], steps: Sequence[str], signs: Mapping[str, str]) -> list[Rule]:

@@ -10,7 +10,7 @@ from delivery.gateways.base import Action
 from delivery.gateways.outcomes_apns import APNS, outcome_of
 from delivery.http import Answer
 from tests import make
-from tests.delivery.letters import gateway_of, letter, rules_hit
+from tests.delivery.letters import gateway_of, letter, outcome_among_others, rules_hit
 from tests.gateways.apns import ApnsService
 
 pytestmark = pytest.mark.django_db
@@ -221,12 +221,8 @@ ROWS = [
 def test_every_answer_has_its_action_wherever_it_stands_in_a_batch(
     apns_service, gateway, real_now, place, script, action, reason, doubt
 ):
-    apns_service.control(scripts={ApnsService.token(place): [script]})
-    outcomes = gateway.send([to(number) for number in range(7)], now=real_now)
-    found = outcomes.pop(place)
+    found = outcome_among_others(apns_service, gateway, script, place=place, now=real_now)
     assert (found.action, found.reason, found.doubt) == (action, reason, doubt)
-    assert all(outcome.action == Action.SENT for outcome in outcomes)
-    assert len(apns_service.requests) == 7, "nothing is repeated behind our back"
 
 
 def test_the_rows_above_reach_every_rule():

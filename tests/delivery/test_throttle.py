@@ -165,13 +165,20 @@ def test_who_waited_for_a_turn_gets_it_and_loses_no_attempt(push_service, real_n
     assert len(push_service.requests) == 10
 
 
-def test_a_message_for_two_devices_of_which_one_must_wait_reaches_both(push_service, real_now):
+@pytest.fixture
+def two(push_service):
+    """One person with a device under a quick credential and one under a slow one, and another with a slow one."""
     slow, quick = make.credential(per_minute=1), make.credential()
     (person, other) = reachable(push_service, 2)
     first = push_service.subscribe(1, first=9)[0]
     make.device(person, address=first.endpoint, p256dh=first.p256dh, auth=first.auth, sender_key=slow.public_key)
     person.devices.filter(sender_key="").update(sender_key=quick.public_key)
     other.devices.update(sender_key=slow.public_key)
+    return person, other
+
+
+def test_a_message_for_two_devices_of_which_one_must_wait_reaches_both(push_service, real_now, two):
+    person, other = two
     wave = planned([other], now=real_now - dt.timedelta(minutes=1))
     drain()
     assert states(wave) == {"sent": 1}
@@ -187,13 +194,8 @@ def test_a_message_for_two_devices_of_which_one_must_wait_reaches_both(push_serv
     assert len(push_service.requests) == 3
 
 
-def test_what_reached_one_device_stays_sent_where_the_other_is_given_up(push_service, real_now):
-    slow, quick = make.credential(per_minute=1), make.credential()
-    (person, other) = reachable(push_service, 2)
-    first = push_service.subscribe(1, first=9)[0]
-    make.device(person, address=first.endpoint, p256dh=first.p256dh, auth=first.auth, sender_key=slow.public_key)
-    person.devices.filter(sender_key="").update(sender_key=quick.public_key)
-    other.devices.update(sender_key=slow.public_key)
+def test_what_reached_one_device_stays_sent_where_the_other_is_given_up(push_service, real_now, two):
+    person, other = two
     planned([other], now=real_now)
     drain()
     stopped, expired = (planned([person], now=real_now) for _ in range(2))

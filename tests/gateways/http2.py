@@ -8,7 +8,6 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,8 @@ from h2.connection import H2Connection
 from h2.events import DataReceived, PingAckReceived, RequestReceived, StreamEnded, StreamReset
 from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
+
+from tests.gateways.tls import TlsServer
 
 
 @dataclass
@@ -116,7 +117,7 @@ class Peer:
         self.wire.close()
 
 
-class Http2Server:
+class Http2Server(TlsServer):
     """`behave(peer)` is run for each connection in a thread of its own; connections are numbered from 0."""
 
     def __init__(self, folder: Path, behave: Callable[[Peer], None], *, protocols: tuple[str, ...] = ("h2",)) -> None:
@@ -124,31 +125,13 @@ class Http2Server:
         self.peers: list[Peer] = []
         self.faults: list[str] = []
         self._behave = behave
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(folder / "sink.pem")
-        self._context.set_alpn_protocols(list(protocols))
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.origin = f"https://localhost:{self._socket.getsockname()[1]}"
-        threading.Thread(target=self._run, daemon=True).start()
+        super().__init__(folder, protocols=protocols)
 
     @property
     def connections(self) -> int:
         return len(self.peers)
 
-    def _run(self) -> None:
-        while True:
-            try:
-                plain, _ = self._socket.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(plain,), daemon=True).start()
-
-    def _serve(self, plain: socket.socket) -> None:
-        try:
-            wire = self._context.wrap_socket(plain, server_side=True)
-        except OSError:
-            plain.close()
-            return
+    def carry(self, wire: ssl.SSLSocket) -> None:
         wire.settimeout(30)
         peer = Peer(self, wire, len(self.peers))
         self.peers.append(peer)
@@ -162,6 +145,6 @@ class Http2Server:
             wire.close()
 
     def stop(self) -> None:
-        self._socket.close()
+        super().stop()
         for peer in self.peers:
             peer.wire.close()
