@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings as site
-from django.db import connection
+from django.db import connection, connections
 
 from audiences import names_seen, sources
 from audiences.partitions import _known, ensure_months
@@ -30,6 +30,12 @@ NOW = dt.datetime(2026, 11, 24, 12, 0, tzinfo=dt.UTC)
 def now() -> dt.datetime:
     """The one instant that most tests happen at: a Tuesday noon, UTC."""
     return NOW
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """A live server's thread waits for more from a client that keeps its connection: it keeps none to the database."""
+    connections.settings["default"]["CONN_MAX_AGE"] = 0
 
 
 @pytest.fixture(scope="session")
