@@ -57,7 +57,8 @@ WORDS = {
     ),
     ("apns", "wrong_app"): (
         "Apple says that the devices that “{name}” sends to belong to another app.",
-        "See that its bundle id is your app's, and that the key may send to this app.",
+        "Its bundle id must be your app's own: if it is not, make a credential with the right one and retire this one. "
+        "See also that your app registers its devices under that bundle id.",
     ),
     ("apns", "wrong_environment"): (
         "The devices that “{name}” sends to belong to Apple's other environment.",
