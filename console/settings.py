@@ -5,7 +5,6 @@ Each variable is explained in docs/settings.md.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -20,8 +19,10 @@ HEED_DATA = embedded.data_folder(environment.text("HEED_DATA", ""), BASE_DIR)
 # Shows stack traces to everyone: for development only.
 DEBUG = environment.switch("DEBUG")
 
-# The port of the web server, and the address under which people and apps reach it.
-PORT = int(environment.number("PORT", 8000, least=1, most=65535))
+# The web server: its port, the address that it listens on, its processes, and where people and apps reach it.
+PORT = environment.whole("PORT", 8000, least=1, most=65535)
+HEED_BIND = environment.text("HEED_BIND", "127.0.0.1")
+HEED_WEB_WORKERS = environment.whole("HEED_WEB_WORKERS", 2, least=1, most=64)
 HEED_BASE_URL = environment.origin("HEED_BASE_URL", environment.text("HEED_BASE_URL", f"http://localhost:{PORT}"))
 IS_SECURE = HEED_BASE_URL.startswith("https://")
 
@@ -60,11 +61,11 @@ HEED_CA_FILE = environment.file("HEED_CA_FILE")
 HEED_WEBHOOK_ORIGINS = environment.origins("HEED_WEBHOOK_ORIGINS")
 
 # How many worker processes send, and how each of them works.
-HEED_WORKERS = int(environment.number("HEED_WORKERS", 2, least=0, most=64))
+HEED_WORKERS = environment.whole("HEED_WORKERS", 2, least=0, most=64)
 # How many more send transactional messages alone, so that no broadcast delays them; with none the others take them first.
-HEED_TRANSACTIONAL_WORKERS = int(environment.number("HEED_TRANSACTIONAL_WORKERS", 1, least=0, most=64))
+HEED_TRANSACTIONAL_WORKERS = environment.whole("HEED_TRANSACTIONAL_WORKERS", 1, least=0, most=64)
 # Pushes whose intent is committed together: at most so many are in doubt when a worker dies.
-HEED_MICRO_BATCH = int(environment.number("HEED_MICRO_BATCH", 64, least=1, most=1000))
+HEED_MICRO_BATCH = environment.whole("HEED_MICRO_BATCH", 64, least=1, most=1000)
 # How long a worker owns what it claimed, in seconds of the database's clock.
 HEED_LEASE_SECONDS = environment.number("HEED_LEASE_SECONDS", 30, least=1, most=600)
 # Scales what delivery waits for (backoff, holds, breakers, the clock's ticks); drills run it faster.
@@ -79,7 +80,7 @@ HEED_TRACK_RATE = environment.number("HEED_TRACK_RATE", 100, least=0, most=1_000
 HEED_DEVICE_RATE = environment.number("HEED_DEVICE_RATE", 50, least=0, most=1_000_000)
 
 # How many proxies of yours stand in front: the client's address is taken from X-Forwarded-For, counted from the end.
-HEED_PROXIES = int(environment.number("HEED_PROXIES", 0, least=0, most=10))
+HEED_PROXIES = environment.whole("HEED_PROXIES", 0, least=0, most=10)
 
 INSTALLED_APPS = [
     "unfold",
@@ -158,7 +159,7 @@ DATABASES["default"]["OPTIONS"] = {
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis 6.2+ or Valkey. It is disposable: hints and rate limits only.
-REDIS_URL = environment.text("REDIS_URL", embedded.redis_url(HEED_DATA))
+REDIS_URL = environment.redis(environment.text("REDIS_URL", embedded.redis_url(HEED_DATA)))
 RQ_QUEUES = {
     name: {"URL": REDIS_URL, "DEFAULT_TIMEOUT": 180, "SERIALIZER": "rq.serializers.JSONSerializer"}
     for name in ("deliver", "deliver-now", "background")
@@ -233,11 +234,13 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "console.api.problems.handle",
 }
 
+HEED_LOG_LEVEL = environment.choice("HEED_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("HEED_LOG_LEVEL", "INFO")},
+    "filters": {"masked": {"()": "console.log_masks.Masked"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["masked"]}},
+    "root": {"handlers": ["stderr"], "level": HEED_LOG_LEVEL},
     "loggers": {"rq.worker": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
 }

@@ -25,8 +25,15 @@ def test_every_variable_is_documented():
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("PORT", "eighty", "set a number from 1 to 65535"),
-        ("HEED_WORKERS", "-1", "set a number"),
+        ("PORT", "eighty", "set a whole number from 1 to 65535"),
+        ("PORT", "80.5", "set a whole number"),
+        ("HEED_WORKERS", "-1", "set a whole number from 0 to 64"),
+        ("HEED_WEB_WORKERS", "many", "set a whole number from 1 to 64"),
+        ("HEED_TRACK_RATE", "nan", "set a number from 0 to 1,000,000"),
+        ("HEED_LOG_LEVEL", "loud", "set one of DEBUG, INFO"),
+        ("DATABASE_URL", "postgresql://u:p@host:port/x", "must look like postgresql://"),
+        ("REDIS_URL", "localhost:6379", "must look like redis://"),
+        ("REDIS_URL", "redis://localhost:port/0", "must look like redis://"),
         ("DEBUG", "maybe", "set 1 or 0"),
         ("DATABASE_URL", "mysql://x/y", "must look like postgresql://"),
         ("HEED_PUSH_ORIGINS", "push.example.com", "an origin looks like"),
