@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,10 @@ class Processes:
         self.running: list[subprocess.Popen[bytes]] = []
         self.supervisors: list[Supervised] = []
 
-    def start(self, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, before: Sequence[str] = (), **settings: str) -> subprocess.Popen[bytes]:
+        """Python with these arguments; `before` is a command that runs it, elsewhere or otherwise."""
         process = subprocess.Popen(
-            [sys.executable, *arguments],
+            [*before, sys.executable, *arguments],
             env=self.environment | settings,
             cwd=ROOT,
             stdout=subprocess.DEVNULL,

@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 
 
 class Door:
@@ -16,6 +17,7 @@ class Door:
         self.gateway_port = gateway_port
         self.host = host
         self.opened = 0
+        self.carried: Counter[str] = Counter()  # bytes to the gateway, by who sent them
         self._mode = "open"
         self._held: list[socket.socket] = []
         self._listen(0)
@@ -40,36 +42,36 @@ class Door:
     def _accept(self, server: socket.socket) -> None:
         while True:
             try:
-                taken, _ = server.accept()
+                taken, (peer, _) = server.accept()
             except OSError:
                 return  # shut
             self.opened += 1
             if self._mode == "open":
                 there = socket.create_connection(("127.0.0.1", self.gateway_port))
-                for one, other in ((taken, there), (there, taken)):
-                    threading.Thread(target=_carry, args=(one, other), daemon=True).start()
+                threading.Thread(target=self._carry, args=(taken, there, peer), daemon=True).start()
+                threading.Thread(target=self._carry, args=(there, taken, ""), daemon=True).start()
             elif self._mode == "mute":
                 self._held.append(taken)
             else:
                 taken.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 taken.close()
 
+    def _carry(self, one: socket.socket, other: socket.socket, who: str) -> None:
+        try:
+            while data := one.recv(64 * 1024):
+                other.sendall(data)
+                self.carried[who] += len(data)
+        except OSError:
+            pass
+        for end in (one, other):
+            try:
+                end.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+        time.sleep(0.1)
+        one.close()
+
     def close(self) -> None:
         self.mode = "shut"
         for one in self._held:
             one.close()
-
-
-def _carry(one: socket.socket, other: socket.socket) -> None:
-    try:
-        while data := one.recv(64 * 1024):
-            other.sendall(data)
-    except OSError:
-        pass
-    for end in (one, other):
-        try:
-            end.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-    time.sleep(0.1)
-    one.close()
