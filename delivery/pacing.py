@@ -11,8 +11,9 @@ from collections.abc import Sequence
 
 from django.conf import settings
 
+from audiences.models import Device
 from delivery import rhythm, throttle
-from delivery.gates.facts import THROTTLED
+from delivery.gates.facts import THROTTLED, Facts
 from delivery.gates.verdict import Effect, Verdict
 from delivery.gateways.base import Action
 from delivery.models import Wave
@@ -38,7 +39,8 @@ class Pacer:
 
     def __init__(self, wave: Wave, routes: Routes) -> None:
         self.wave = wave
-        self.has_rhythm = rhythm.binds(wave)
+        has_fcm = any(credential.gateway == Device.Gateway.FCM for credential in routes.credentials)
+        self.has_rhythm = has_fcm and rhythm.binds(wave)
         limits = {credential.pk: throttle.limit_of(credential) for credential in routes.credentials}
         self.limits = {pk: limit for pk, limit in limits.items() if limit is not None}
         self.unused: Counter[int] = Counter()
@@ -64,13 +66,22 @@ class Pacer:
         """Take out what FCM's rhythm does not allow now."""
         if not any(one.device.gateway == "fcm" for one in parcel.sendings):
             return
-        found = rhythm.release(self.wave, parcel.facts.profile_id, now=now, margin=settings.HEED_LEASE_SECONDS)
+        facts = parcel.facts
+        found = rhythm.release(
+            self.wave, facts.profile_id, now=now, margin=settings.HEED_LEASE_SECONDS, began=self._own_run(facts)
+        )
         if found.frees_at:
             parcel.put_off(
                 [one for one in parcel.sendings if one.device.gateway == "fcm"], found.frees_at, found.reason
             )
         elif found.good_until:
             parcel.good_until = min(parcel.good_until, found.good_until)
+
+    def _own_run(self, facts: Facts) -> dt.datetime | None:
+        """Where each message has a time of its own, its turn is counted from that, once."""
+        if not rhythm.grows(self.wave) or facts.had_intent or facts.reason in (*rhythm.REASONS, THROTTLED):
+            return None
+        return facts.due_at
 
     def _take(self, parcels: Sequence[Parcel]) -> None:
         """Ask each credential that has a limit once for all its pushes in this batch."""
@@ -80,8 +91,8 @@ class Pacer:
                 if one.credential_id in self.limits:
                     wanted.setdefault(one.credential_id, []).append((parcel, one))
         for credential_id in sorted(wanted):
-            line = sorted(wanted[credential_id], key=lambda pair: not pair[0].facts.was_throttled)
-            again = sum(parcel.facts.was_throttled for parcel, _ in line)
+            line = sorted(wanted[credential_id], key=lambda pair: pair[0].facts.reason != THROTTLED)
+            again = sum(parcel.facts.reason == THROTTLED for parcel, _ in line)
             turns = throttle.take(
                 throttle.of_credential(credential_id),
                 per_minute=self.limits[credential_id],

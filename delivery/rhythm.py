@@ -1,4 +1,4 @@
-"""FCM's rhythm, as pure functions: large runs begin slowly and stay away from the quarter hours.
+"""FCM's rhythm: large runs begin slowly and stay away from the quarter hours.
 
 Google asks senders to go from nothing to their full rate over at least 60 seconds, and to avoid the two minutes before
 and after :00, :15, :30 and :45, when everybody else sends. Transactional messages and small runs are free of both.
@@ -10,6 +10,7 @@ import datetime as dt
 import math
 from dataclasses import dataclass
 
+from audiences import statements
 from delivery.models import MessageClass, Wave
 
 LARGE = 2_000
@@ -18,6 +19,8 @@ RAMP_SECONDS = 60.0
 QUARTER = 900
 AROUND = 120
 MIX = 2_654_435_761
+SOON = 600
+REASONS = ("fcm_ramp", "fcm_quarter_hour")
 
 
 def quiet_around(at: dt.datetime, *, margin: float = 0) -> dt.datetime | None:
@@ -44,14 +47,40 @@ class Release:
 
 
 def binds(wave: Wave) -> bool:
-    """Whether the rhythm is kept with this wave's FCM pushes."""
-    return wave.message_class != MessageClass.TRANSACTIONAL and wave.planned_count >= LARGE
+    """Whether the rhythm is kept with this wave's FCM pushes. One that still grows (a day of the send API) is as large
+    as what is to go within ten minutes: one query then."""
+    if wave.message_class == MessageClass.TRANSACTIONAL:
+        return False
+    return (_waiting(wave) if grows(wave) else wave.planned_count) >= LARGE
 
 
-def release(wave: Wave, number: int, *, now: dt.datetime, margin: float) -> Release:
-    """When the push to profile `number` may go. `margin` is the longest time in seconds from a decision to its POST."""
-    began = wave.running_at or wave.due_at
-    turn = dt.timedelta(seconds=_turn(number, wave.planned_count))
+def grows(wave: Wave) -> bool:
+    """Whether more messages may come to this wave, each with a time of its own."""
+    return wave.planned_at is None
+
+
+_WAITING = f"""
+SELECT count(*) FROM (
+    (SELECT FROM delivery_message m WHERE {{mine}} AND m.state = 'queued' LIMIT {LARGE})
+    UNION ALL
+    (SELECT FROM delivery_message m WHERE {{mine}} AND m.state IN ('claimed', 'pushing') LIMIT {LARGE})
+) open
+""".format(
+    mine="m.wave_id = %(wave)s AND m.wave_on = %(wave_on)s AND m.due_at < now() + make_interval(secs => %(within)s)"
+)
+
+
+def _waiting(wave: Wave) -> int:
+    """How many of its messages are to go now or soon; of those that wait, and of those on their way, LARGE are enough."""
+    rows = statements.rows(_WAITING, {"wave": wave.pk, "wave_on": wave.wave_on, "within": SOON})
+    return int(rows[0][0])
+
+
+def release(wave: Wave, number: int, *, now: dt.datetime, margin: float, began: dt.datetime | None = None) -> Release:
+    """When the push to profile `number` may go. `margin` is the longest time in seconds from a decision to its POST;
+    `began`: when its run begins, where that is not when its wave did."""
+    began = began or wave.running_at or wave.due_at
+    turn = dt.timedelta(seconds=_turn(number, max(wave.planned_count, LARGE)))
     if wave.exact_time:
         frees = began + turn
         return Release(frees, None, "fcm_ramp") if frees > now else Release(None, None)

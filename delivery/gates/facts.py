@@ -103,7 +103,7 @@ class EarlierPush:
 @dataclass(slots=True)
 class Facts:
     """Everything that is known of one message's profile. `profile_id` is the survivor of any merge. `is_reassigned`: it
-    has no live device, and one that it had is somebody else's now."""
+    has no live device, and one that it had is somebody else's now. `reason`: why it has waited until now, if it has."""
 
     message_id: int
     profile_id: int
@@ -129,7 +129,7 @@ class Facts:
     data: Any = None
     occurrence: int = 0
     own_end: dt.datetime | None = None
-    was_throttled: bool = False
+    reason: str = ""
 
     @property
     def expires_at(self) -> dt.datetime:

@@ -12,7 +12,7 @@ from typing import Any
 
 from audiences import statements
 from audiences.statements import joined, plain
-from delivery.gates.facts import THROTTLED, ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
+from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
 from delivery.models import Cap, SendingRules, Wave
 from delivery.routes import Routes
 
@@ -48,7 +48,7 @@ class Fetcher:
                 data=row["data"],
                 occurrence=row["occurrence"],
                 own_end=row["expires_at"],
-                was_throttled=row["reason"] == THROTTLED,
+                reason=row["reason"],
             )
             for row in rows
         ]

@@ -13,7 +13,13 @@ MARGIN = 30.0
 
 def wave(planned_count=10_000, began=NINE, **values):
     return Wave(
-        **{"message_class": "promotional", "planned_count": planned_count, "running_at": began, "due_at": began}
+        **{
+            "message_class": "promotional",
+            "planned_count": planned_count,
+            "planned_at": began,
+            "running_at": began,
+            "due_at": began,
+        }
         | values
     )
 
