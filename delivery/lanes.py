@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from audiences import statements
-from delivery.models import Wave
+from delivery.models import MessageClass, Wave
 
 
 class Lane(StrEnum):
@@ -72,6 +72,12 @@ class Line:
             self.ids.remove(wave_id)
             if has_more:
                 self.ids.append(wave_id)
+
+
+def lane_of(message_class: str) -> Lane:
+    """Whose workers to wake for messages of this class."""
+    is_urgent = message_class == MessageClass.TRANSACTIONAL and settings.HEED_TRANSACTIONAL_WORKERS
+    return Lane.NOW if is_urgent else Lane.ORDINARY
 
 
 def next_wave(lane: Lane, line: Line) -> Wave | None:

@@ -89,12 +89,13 @@ def _waits_for_turns() -> bool:
     return True
 
 
-def hint_due() -> int:
-    """Wake workers while something is due: as many hints as a lane has workers, never more. Returns how many."""
+def hint_due(*known: Lane) -> int:
+    """Wake workers while something is due: as many hints as a lane has workers, never more. Returns how many. `known`:
+    the lanes that have something due, where the caller knows; nobody is asked then."""
     workers = {Lane.NOW: settings.HEED_TRANSACTIONAL_WORKERS, Lane.ORDINARY: max(settings.HEED_WORKERS, 1)}
     given = 0
     for lane, count in workers.items():
-        if not count or not lanes.is_due(lane):
+        if not count or not (lane in known if known else lanes.is_due(lane)):
             continue
         queue = django_rq.get_queue(lane)
         for _ in range(count - queue.count):
@@ -103,10 +104,10 @@ def hint_due() -> int:
     return given
 
 
-def hint() -> None:
+def hint(*known: Lane) -> None:
     """After a plan: wake workers at once. Where Redis is away the clock does it within a second of its return."""
     try:
-        hint_due()
+        hint_due(*known)
     except redis.RedisError as problem:
         log.warning("no hint was given: %s", type(problem).__name__)
 

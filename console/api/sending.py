@@ -21,6 +21,7 @@ from console.api.messages import Messages
 from console.api.problems import Invalid
 from console.models import ApiKey
 from delivery import brought, tasks
+from delivery.lanes import lane_of
 from delivery.message_ids import public_id
 from delivery.models import MessageClass
 from delivery.submission import LONGEST, Stopped, Submission, submit
@@ -120,7 +121,8 @@ class Sending(Messages):
         except Stopped as stopped:
             raise Invalid(str(stopped), pointer="/class") from None
         if submission.due_at <= now:
-            transaction.on_commit(tasks.hint, robust=True)
+            lane = lane_of(submission.message_class)
+            transaction.on_commit(lambda: tasks.hint(lane), robust=True)
         return Response(
             {
                 "id": str(made.public_id),

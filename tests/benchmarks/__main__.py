@@ -21,6 +21,7 @@ GROUPS = (
     ({"B5"}, "ingesting"),
     ({"B1", "B2"}, "pushes"),
     ({"B3"}, "apps"),
+    ({"B6"}, "urgent"),
     ({"B9"}, "pages"),
     ({"B10"}, "growth"),
     ({"B11"}, "scaling"),

@@ -6,6 +6,7 @@ import asyncio
 import re
 import ssl
 import sys
+import time
 
 import hpack
 
@@ -127,6 +128,20 @@ class Apps(Peer):
         return head + b"\0\0" + bytes((len(body), DATA, 1)) + stream + body
 
 
+class Timed(Apps):
+    """A push service that says on its standard output which path was asked, and when: "/push/7 1234.567" (monotonic)."""
+
+    def answer(self, stream: bytes, asked: dict[str, str]) -> bytes:
+        sys.stdout.write(f"{asked[':path']} {time.monotonic()}\n")
+        sys.stdout.flush()
+        self.count += 1
+        block = b"\x20\x08\x03201\x0f\x1f\x0f/m/%012d\0\x03ttl\x0260" % self.count
+        return b"\0\0" + bytes((len(block), HEADERS, 5)) + stream + block
+
+
+KINDS = {"apps": Apps, "timed": Timed}
+
+
 async def main(certificate: str, kind: type[Peer]) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -138,4 +153,4 @@ async def main(certificate: str, kind: type[Peer]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Apps if "apps" in sys.argv else Peer))
+    asyncio.run(main(sys.argv[1], KINDS[sys.argv[2]] if len(sys.argv) > 2 else Peer))

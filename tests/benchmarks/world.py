@@ -74,7 +74,8 @@ def make_certificate(data: Path) -> None:
 
 
 class Sink:
-    """A TLS server that takes everything, in a process of its own: as a push service, or (`apps`) as FCM and APNs."""
+    """A TLS server that takes everything, in a process of its own: as a push service, as FCM and APNs (`apps`), or
+    as a push service that says what it takes when (`timed`)."""
 
     def __init__(self, data: Path, *kind: str) -> None:
         self.process = subprocess.Popen(

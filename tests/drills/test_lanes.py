@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import psutil
 import pytest
 
 from console.models import Heartbeat
@@ -38,3 +39,14 @@ def test_a_running_broadcast_does_not_delay_a_transactional_message(
         assert len(push_service.requests) - before < 16 * 8
     assert states(broadcast).get("sent", 0) < 1500
     assert all(states(receipt) == {"sent": 1} for receipt in receipts)
+
+
+def test_whoever_sends_broadcasts_leaves_the_cores_to_what_is_urgent(processes):
+    """Where there are enough cores it changes nothing."""
+    settings = {"HEED_TRANSACTIONAL_WORKERS": "1"}
+    ordinary, urgent = (
+        processes.worker(**settings),
+        processes.start("-m", "tests.drills.worker", "deliver-now", **settings),
+    )
+    wait_for(lambda: Heartbeat.objects.filter(name__startswith="worker:").count() == 2)
+    assert psutil.Process(ordinary.pid).nice() > psutil.Process(urgent.pid).nice() == psutil.Process().nice()

@@ -26,6 +26,7 @@ from delivery.lanes import Lane
 log = logging.getLogger(__name__)
 BEAT_SECONDS = 15
 PAUSE_SECONDS = 1.0
+YIELDING = 5
 
 
 class EndOfTime(UnixSignalDeathPenalty):
@@ -69,6 +70,9 @@ class Command(BaseCommand):
     def handle(self, *, queue: str = Lane.ORDINARY, **options: Any) -> None:
         # Whoever watches over us dies: so do we (and tasks checks the parent between micro-batches).
         die_with_parent()
+        if queue == Lane.ORDINARY and settings.HEED_TRANSACTIONAL_WORKERS:
+            # Where the cores are too few, what is urgent and the site itself come before a broadcast.
+            os.nice(YIELDING)
         threading.Thread(target=_beat, args=(queue,), daemon=True).start()
         while not tasks.stopping.is_set():
             try:
