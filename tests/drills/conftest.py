@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ def processes(
     transactional_db: Any, push_service: Any, redis_server: Any, process_environment: Any
 ) -> Iterator[Processes]:
     """Processes on the test's database, with short leases, that send to the scripted push service."""
-    yield from _processes(process_environment)
+    with started(process_environment) as mine:
+        yield mine
 
 
 @pytest.fixture
@@ -33,15 +35,20 @@ def own_servers(django_db_blocker: Any) -> Iterator[servers.Servers]:
 @pytest.fixture
 def own_processes(own_servers: servers.Servers, push_service: Any, process_environment: Any) -> Iterator[Processes]:
     """Processes on them."""
-    yield from _processes(process_environment | own_servers.environment)
+    with started(process_environment | own_servers.environment) as mine:
+        yield mine
 
 
-def _processes(environment: dict[str, str]) -> Iterator[Processes]:
+@contextmanager
+def started(environment: dict[str, str]) -> Iterator[Processes]:
+    """Processes in this environment, on a site that has a credential and no quiet hours; stopped at the end."""
     make.credential()
     SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
-    started = Processes(environment | FAST)
-    yield started
-    started.stop()
+    mine = Processes(environment | FAST)
+    try:
+        yield mine
+    finally:
+        mine.stop()
 
 
 @pytest.fixture

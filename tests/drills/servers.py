@@ -28,6 +28,10 @@ class Servers(Embedded):
         """`fast` says goodbye to everybody; `immediate` is a crash, with recovery at the start."""
         self._pg_ctl("-m", mode, "-l", str(self.data / "postgres" / "log"), "restart")
 
+    def start_postgres_again(self) -> None:
+        """Whether it ended by itself or still runs."""
+        self._start_postgres()
+
     @property
     def redis(self) -> redis.Redis:
         return redis.Redis.from_url(redis_url(self.data))
