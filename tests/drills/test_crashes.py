@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import time
 
@@ -99,6 +100,7 @@ def test_redis_killed_and_back_is_not_noticed_by_the_ledger(processes, push_serv
     finally:
         processes.stop()
         own.stop()
+        shutil.rmtree(folder)
 
 
 def test_a_flushed_redis_costs_seconds_only(processes, push_service, start_at):
