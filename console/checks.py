@@ -1,4 +1,4 @@
-"""What `manage.py check` says of the servers that the site leans on. No process starts with a Redis that may evict."""
+"""What `manage.py check` says of the servers that the site leans on. No process starts with a Redis that forgets keys."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.utils import timezone
 
 from audiences.database_clock import database_now
+from console.own_servers import redis_policy
 
 PATIENCE = 2.0
 MOST_SKEW = 5.0
@@ -21,16 +22,15 @@ def redis_keeps_what_it_has(app_configs: object, **kwargs: Any) -> list[CheckMes
     """A Redis that is away says nothing: the site starts without it."""
     try:
         client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE)
-        memory = client.info("memory")
+        policy = redis_policy(client)
     except (redis.RedisError, OSError):
         return []
-    policy = memory.get("maxmemory_policy", "noeviction")
-    if policy == "noeviction" or not memory.get("maxmemory"):
+    if policy in ("", "noeviction"):
         return []
     return [
         Error(
-            f"Redis may throw away hints and limits when its memory is full: its maxmemory-policy is {policy}.",
-            hint="Set maxmemory-policy to noeviction, or give Heed a Redis of its own.",
+            f"REDIS_URL names a Redis that forgets keys: its maxmemory-policy is {policy}.",
+            hint="Set its maxmemory-policy to noeviction, or give Heed a Redis of its own.",
             id="heed.E001",
         )
     ]

@@ -58,14 +58,14 @@ def _check_database(version: int) -> None:
 
 
 def _redis_facts() -> tuple[str, str]:
-    """Its version, and what it does when its memory is full ("" where it does not tell)."""
+    """Its version, and what it does when its memory is full."""
     with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5, socket_connect_timeout=5) as client:
-        version = str(client.info("server")["redis_version"])
-        try:
-            policy = str(client.config_get("maxmemory-policy").get("maxmemory-policy", ""))
-        except redis.ResponseError:
-            policy = ""
-    return version, policy
+        return str(client.info("server")["redis_version"]), redis_policy(client)
+
+
+def redis_policy(client: redis.Redis) -> str:
+    """What it does when its memory is full ("" where it does not tell)."""
+    return str(client.info("memory").get("maxmemory_policy", ""))
 
 
 def _check_redis(version: str, policy: str) -> None:

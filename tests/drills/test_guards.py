@@ -29,6 +29,8 @@ def test_a_service_that_calls_everybody_gone_costs_nobody(processes, push_servic
         processes.worker(HEED_MICRO_BATCH="32")
     wait_for(lambda: Wave.objects.get(pk=wave.pk).state == Wave.State.PAUSED)
     wait_for(lambda: not Message.objects.filter(wave=wave, state__in=["claimed", "pushing"]).exists())
+    # On a busy machine the last worker may still be at it when its lease has ended.
+    wait_for(lambda: Device.objects.filter(quarantined_at__isnull=False).count() >= losses.MOST)
     assert Device.objects.filter(quarantined_at__isnull=False).count() == losses.MOST <= 500
     assert Hold.objects.get().reason == "mass_drop"
 
