@@ -113,6 +113,19 @@ def test_everything_comes_back_with_the_messages_that_were_lost_by_it(push_servi
     assert set(accepted.values()) == {1}, "nobody got it twice"
 
 
+def test_what_a_worker_set_aside_whose_clock_is_behind_comes_back_too(push_service, real_now):
+    """Each worker carries the database's time forward by itself: the first to count is not the one with the earliest."""
+    ahead = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=30)
+    Loss.objects.create(credential=Credential.objects.get(), origin=push_service.origin, count=32, since=ahead)
+    push_service.control(default="410", check=False)
+    planned(reachable(push_service, 450), now=real_now)
+    drain()
+    since = Loss.objects.get().since
+    done = restore(set_aside(since=since), since=since, now=dt.datetime.now(dt.UTC))
+    assert done.devices == losses.MOST - 32
+    assert set_aside_count() == 0
+
+
 def test_a_second_mistake_after_going_on_is_stopped_again(push_service, real_now):
     push_service.control(default="410", check=False)
     planned(reachable(push_service, 450), now=real_now)
