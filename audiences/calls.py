@@ -19,6 +19,11 @@ KINDS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
+# An escape of JSON: a pair of surrogates, one without its other half, or any other.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
 Said = str | int | float | None
 
 
@@ -140,6 +145,11 @@ def _context(text: bytes) -> Context | None:
     return context
 
 
+def whole_characters(text: bytes) -> bytes:
+    """JSON with U+FFFD for each half of a character, which JavaScript leaves where it cuts a text in an emoji."""
+    return _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], text)
+
+
 def read(raw: bytes | msgspec.Raw | Mapping[str, Any], *, kind: str | None = None) -> Call:
     """One call, checked and with its ids as text. `kind` is the type that the address says. Raises Malformed."""
     try:
@@ -154,6 +164,9 @@ def read(raw: bytes | msgspec.Raw | Mapping[str, Any], *, kind: str | None = Non
     except msgspec.ValidationError as problem:
         raise Malformed.of(problem, within=where) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        text = b"" if isinstance(raw, Mapping) else bytes(raw)
+        if (mended := whole_characters(text)) != text:
+            return read(mended, kind=kind)
         raise Malformed("", f"This is not JSON: {problem}.") from None
     except RecursionError:
         raise Malformed("", "The call is nested too deeply.") from None

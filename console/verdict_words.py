@@ -207,6 +207,10 @@ def _cool_down(values: Mapping[str, Any]) -> str:
     return f"{between} must lie between two messages"
 
 
+def _consent(values: Mapping[str, Any]) -> str:
+    return f"the topic is {values['topic']}" if "topic" in values else ""
+
+
 def _content(values: Mapping[str, Any]) -> str:
     return "a fallback stood in for something that is not known" if values["used_fallback"] else ""
 
@@ -225,6 +229,7 @@ SENTENCES: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "quiet_hours": _quiet,
     "device": _device,
     "cool_down": _cool_down,
+    "consent": _consent,
     "content": _content,
     "control": _control,
 }

@@ -47,14 +47,25 @@ def _value(node: tree.Node, found: ProfileFacts, now: dt.datetime) -> str:
             return "nothing" if value is None else str(value)
         case tree.EventCount():
             events = facts.counted(node, found, now=now)
-            return f"{len(events)} times" + (f", last {events[-1].at:%d %b %Y %H:%M}" if events else "")
+            return _times(len(events)) + (f", last {_moment(events[-1].at)}" if events else "")
         case tree.Sequence():
-            firsts = len(found.events.get(node.first.name, []))
-            thens = len(found.events.get(node.then.name, []))
-            return f"{node.first.name} {firsts} times, {node.then.name} {thens} times"
+            if first := facts.deciding(node, found, now=now):
+                then = f"{'then' if node.happened else 'and no'} {node.then.name} in time"
+                return f"{node.first.name} on {_moment(first.at)}, {then}"
+            counts = [(event.name, len(found.events.get(event.name, []))) for event in (node.first, node.then)]
+            return ", ".join(f"{name} {_times(n)}" for name, n in counts)
         case tree.TopicChoice(topic, _):
             return {"in": "opted in", "out": "opted out"}.get(found.choices.get(topic, ""), "no choice")
         case tree.HasDevice():
             live = sum(bool(device["live"]) for device in found.devices)
-            return f"{len(found.devices)} devices, {live} can be pushed to"
+            devices = "1 device" if len(found.devices) == 1 else f"{len(found.devices)} devices"
+            return f"{devices}, {live} can be pushed to"
     return ""
+
+
+def _times(n: int) -> str:
+    return {0: "never", 1: "once"}.get(n, f"{n} times")
+
+
+def _moment(at: dt.datetime) -> str:
+    return f"{at:%d %b %Y %H:%M} UTC"

@@ -173,7 +173,7 @@ def matches(node: tree.Node, facts: ProfileFacts, *, now: dt.datetime) -> bool:
             count = len(counted(node, facts, now=now))
             return (node.least <= count and (node.most is None or count <= node.most)) != node.negated
         case tree.Sequence():
-            return followed(node, facts, now=now)
+            return deciding(node, facts, now=now) is not None
         case tree.TopicChoice(topic, choice):
             return facts.choices.get(topic, "none") == choice
         case tree.HasDevice(tests):
@@ -215,8 +215,8 @@ def _inside(window: tree.Window, at: dt.datetime, now: dt.datetime) -> bool:
     return at <= end
 
 
-def followed(node: tree.Sequence, facts: ProfileFacts, *, now: dt.datetime) -> bool:
-    """Whether some first event was (or, its time being over, was not) followed in time."""
+def deciding(node: tree.Sequence, facts: ProfileFacts, *, now: dt.datetime) -> EventFact | None:
+    """The oldest first event that was (or, its time being over, was not) followed in time; None: no such, no member."""
     thens = _filtered(node.then, facts, now)
     for first in _filtered(node.first, facts, now):
         if not _inside(node.window, first.at, now) or (not node.happened and first.at > now - node.within):
@@ -228,8 +228,8 @@ def followed(node: tree.Sequence, facts: ProfileFacts, *, now: dt.datetime) -> b
             for then in thens
         )
         if found == node.happened:
-            return True
-    return False
+            return first
+    return None
 
 
 def _same_key(key: tuple[str, ...], first: EventFact, then: EventFact) -> bool:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 from django.http import HttpRequest
 
-from audiences.calls import Malformed
+from audiences.calls import Malformed, whole_characters
 from console.tracking.refusals import Refused, malformed, too_large
 
 LARGEST_BODY = 500 * 1024
@@ -51,6 +51,8 @@ def decoded(data: bytes, decoder: msgspec.json.Decoder[Said]) -> Said:
         bad = Malformed.of(problem)
         raise malformed(bad.path, bad.reason) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        if (mended := whole_characters(data)) != data:
+            return decoded(mended, decoder)
         raise malformed("", f"The body is not JSON: {problem}.") from None
     except RecursionError:
         raise malformed("", "The body is nested too deeply.") from None

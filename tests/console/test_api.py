@@ -40,6 +40,11 @@ def test_a_profile_is_made_changed_and_read(api):
     assert Profile.objects.get().proven_at
 
 
+def test_a_text_that_was_cut_in_an_emoji_is_kept_without_the_half_of_it(api):
+    said = r'{"attributes": {"title": "Mug \ud83d\ude00 \ud83d"}}'
+    assert api("put", "/api/profiles/ada", said).json()["attributes"] == {"title": "Mug \U0001f600 \ufffd"}
+
+
 def test_an_id_that_was_merged_away_names_the_survivor_and_an_erased_one_nobody(api):
     from audiences.identity import merge
 

@@ -1,5 +1,6 @@
 """Building a segment: the form and the rule are two ways to say the same."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -194,7 +195,12 @@ def test_one_profile_is_explained_with_what_was_found(staff, real_now):
     page = staff.post("/console/segments/build/why/", {"who": "p-1", **posted(draft)}).content.decode()
     assert "not in" in page
     assert "found: free" in page
-    assert "found: 1 times" in page
+    assert "found: once, last" in page
+    make.event(someone, "Carted", at=real_now - dt.timedelta(days=5))
+    carted = {"first": {"event": "Carted"}, "then": {"event": "Bought"}, "within": "2d", "window": {"ever": True}}
+    for happened, found in ((False, "UTC, and no Bought in time"), (True, "found: Carted once, Bought once")):
+        draft = from_rule({"sequence": carted | {"happened": happened}})
+        assert found in staff.post("/console/segments/build/why/", {"who": "p-1", **posted(draft)}).content.decode()
     missing = staff.post("/console/segments/build/why/", {"who": "nobody", **posted(draft)}).content.decode()
     assert "There is no profile" in missing
 

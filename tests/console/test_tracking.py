@@ -120,6 +120,15 @@ def test_a_single_bad_call_is_400_with_the_fields_path(server):
     assert too_large.json()["path"] == "properties"
 
 
+def test_a_text_that_was_cut_in_an_emoji_loses_neither_its_call_nor_the_batch(server):
+    cut = rb'"properties": {"title": "Mug \ud83d\ude00 \\ud83d \ud83d", "n": "\udc00"}'
+    call = b'{"type": "track", "userId": "ada", "event": "X", ' + cut + b"}"
+    assert post("/v1/track", call).json() == {"success": True}
+    assert post("/v1/batch", b'{"batch": [' + call + b"]}").json() == {"success": True}
+    kept = {"title": "Mug \U0001f600 \\ud83d \ufffd", "n": "\ufffd"}
+    assert [event.properties for event in Event.objects.all()] == [kept, kept]
+
+
 def test_in_a_batch_the_good_are_kept_and_the_bad_named_and_only_all_bad_is_400(server):
     bad = {"type": "track", "userId": "ada"}
     response = post("/v1/batch", {"batch": [TRACK, bad, TRACK]})
