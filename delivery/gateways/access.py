@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
-from django.db import transaction
+import psycopg.errors
+from django.db import OperationalError, connection, transaction
 
 from audiences.sealing import Unsealable, seal, unseal
 from delivery.gateways.base import Action, Outcome
@@ -19,6 +20,8 @@ from delivery.models import AccessToken
 PURPOSE = "access token"
 PATIENCE = dt.timedelta(seconds=30)
 """After a failed try nobody tries again for so long."""
+LONGEST_MINT = 12.0
+"""Seconds: whoever is at it for longer (frozen, cut off) is not waited for, lest the lease of what waits here should end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +81,23 @@ class Access:
         elif self._is_young(found := _token_of(row), now):
             self._token = found
             return
-        with transaction.atomic():
-            # While ours is still good, whoever is at it need not be waited for.
-            free = AccessToken.objects.select_for_update(
-                skip_locked=bool(self._token and self._is_good(self._token, now))
-            )
-            row = free.filter(holder=self._holder).first()
-            if row is not None:
-                self._renew(row, now)
+        try:
+            with transaction.atomic():
+                self._renew_alone(now)
+        except OperationalError as problem:
+            if not isinstance(problem.__cause__, psycopg.errors.LockNotAvailable):
+                raise
+            said = "another worker has been at it for too long"
+            self._hindrance = Outcome(Action.NOT_BEGUN, "token_unavailable", detail=said, wait=PATIENCE.total_seconds())
+
+    def _renew_alone(self, now: dt.datetime) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LONGEST_MINT * 1000:.0f}"])
+        # While ours is still good, whoever is at it need not be waited for.
+        free = AccessToken.objects.select_for_update(skip_locked=bool(self._token and self._is_good(self._token, now)))
+        row = free.filter(holder=self._holder).first()
+        if row is not None:
+            self._renew(row, now)
 
     def _renew(self, row: AccessToken, now: dt.datetime) -> None:
         self._token = _token_of(row) or self._token

@@ -94,6 +94,25 @@ def test_who_still_has_a_good_token_does_not_wait_for_the_one_who_renews_it(mint
             assert pool.submit(other).result(timeout=5) == "token-1"
 
 
+def test_who_waits_for_one_that_never_comes_back_begins_nothing_and_goes_on(mint, now, monkeypatch):
+    monkeypatch.setattr("delivery.gateways.access.LONGEST_MINT", 0.3)
+    one, two = workers(mint)
+    AccessToken.objects.create(holder="apns:TEAM.KEY")
+
+    def other():
+        try:
+            return held(two, now)
+        finally:
+            connections.close_all()
+
+    with transaction.atomic():
+        AccessToken.objects.select_for_update().get()
+        with ThreadPoolExecutor(1) as pool:
+            found = pool.submit(other).result(timeout=5)
+    assert (found.action, found.reason, found.wait) == (Action.NOT_BEGUN, "token_unavailable", 30)
+    assert held(two, now) == held(one, now) == "token-1"
+
+
 def test_a_young_token_costs_no_query(mint, now, django_assert_num_queries):
     (one,) = workers(mint, 1)
     held(one, now)

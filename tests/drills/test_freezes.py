@@ -9,7 +9,7 @@ from campaigns.models import Campaign
 from console.clock import LOCK
 from delivery.models import Message, Push, Wave
 from tests import make
-from tests.delivery.sending import planned, reachable, states
+from tests.delivery.sending import phones, planned, reachable, states
 from tests.drills.books import assert_books_balance, is_over
 from tests.drills.processes import wait_for
 from tests.drills.races import a_statement_waits_for_a_row
@@ -61,6 +61,35 @@ def test_a_worker_that_sleeps_before_it_hears_of_its_intent_posts_nothing(proces
     wait_for(lambda: is_over(later), seconds=60)
     assert len(push_service.requests) == 1
     assert Message.objects.filter(wave=wave, state="unknown").count() == 10
+
+
+@pytest.mark.on_demand
+def test_a_worker_that_sleeps_while_it_mints_a_token_takes_nothing_from_the_others(
+    processes, push_service, fcm_service, certificate, start_at
+):
+    """D24: it holds the token's row. The others leave FCM alone meanwhile, and lose no push and no attempt."""
+    make.fcm_credential()
+    fcm_service.control(scripts={"mint": ["silence", "200"]})
+    processes.environment |= {
+        "HEED_FCM_ORIGIN": fcm_service.origin,
+        "HEED_FCM_TOKEN_ORIGIN": fcm_service.origin,
+        "HEED_CA_FILE": str(certificate / "ca.pem"),
+        "HEED_LEASE_SECONDS": "20",
+    }
+    processes.clock()
+    sleeper = processes.worker()
+    first = planned(phones(1, "fcm"), now=start_at)
+    wait_for(lambda: fcm_service.mints, every=0.01)
+    processes.freeze(sleeper)
+    processes.worker()
+    wave = planned([*phones(20, "fcm", first=1), *reachable(push_service, 20)], now=start_at)
+    wait_for(lambda: len(push_service.requests) == 20)
+    assert fcm_service.requests == []
+    processes.thaw(sleeper)
+    wait_for(lambda: is_over(first, wave), seconds=60)
+    assert states(wave) == {"sent": 40}
+    assert set(Push.objects.filter(wave=wave).values_list("attempt", flat=True)) == {1}
+    assert_books_balance([first, wave], 41, push_service, fcm_service)
 
 
 def holder_of_the_clock():
