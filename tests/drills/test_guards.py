@@ -77,3 +77,35 @@ def test_a_storm_of_errors_costs_few_attempts_and_no_other_push_service(
     assert len(push_service.requests) <= 1.5 * 3000
     assert doubles(push_service) == []
     assert not Hold.objects.exists()
+
+
+@pytest.mark.on_demand
+def test_other_push_services_keep_their_pace_while_one_fails(processes, push_service, start_at, tmp_path, settings):
+    """D7: 90 % of it. They take their time to answer, so that it is not this machine that sets the pace."""
+    count = 4000
+    other = PushService(tmp_path / "other.log")
+    settings.HEED_PUSH_ORIGINS = (push_service.origin, other.origin)
+    processes.environment["HEED_PUSH_ORIGINS"] = ",".join(settings.HEED_PUSH_ORIGINS)
+    push_service.control(default="500")
+    other.control(delay=0.05)
+    try:
+        processes.clock()
+        for _ in range(2):
+            processes.worker()
+        alone = planned(reachable(other, count), now=start_at)
+        wait_for(lambda: is_over(alone), seconds=120)
+        usual = pace(other)
+        other.forget()
+        planned(reachable(push_service, 3000, first=count), now=start_at)
+        beside = planned(reachable(other, count, first=2 * count), now=start_at)
+        wait_for(lambda: is_over(beside), seconds=120)
+        assert Hold.objects.filter(reason=BROKEN).exists()
+        assert pace(other) >= 0.9 * usual
+    finally:
+        other.stop()
+
+
+def pace(service):
+    """Pushes a second, from the first to the last."""
+    times = [request["at"] for request in service.requests]
+    return len(times) / (max(times) - min(times))
