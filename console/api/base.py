@@ -27,6 +27,7 @@ from console.api.problems import UNKNOWN_FIELD
 from console.client_address import client_address
 from console.models import ApiKey
 from console.tracking import rates
+from console.tracking.rates import Left
 from console.tracking.refusals import Refused
 
 
@@ -61,17 +62,15 @@ class HasScope(BasePermission):
 
 
 class Rate(BaseThrottle):
-    """So many requests a second for a key and address."""
+    """So many requests a second for a key and address. The view's answer tells what is left."""
 
-    def allow_request(self, request: Request, view: Any) -> bool:
+    def allow_request(self, request: Request, view: ApiView) -> bool:
+        kind = view.write_rate if request.method == "POST" else "api"
         try:
-            rates.spend(
-                view.write_rate if request.method == "POST" else "api",
-                str(getattr(request.auth, "pk", "")),
-                client_address(request),
-            )
+            view.rate = rates.spend(kind, str(getattr(request.auth, "pk", "")), client_address(request))
         except Refused as refused:
             self._wait = refused.retry_after
+            view.rate = rates.spent(kind)
             return False
         return True
 
@@ -87,6 +86,15 @@ class ApiView(APIView):
     read_scopes: tuple[str, ...] = (ApiKey.Scope.READ,)
     write_scopes: tuple[str, ...] = (ApiKey.Scope.WRITE,)
     write_rate = "api"
+    rate: Left | None = None
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if self.rate:
+            answer["RateLimit-Limit"] = str(self.rate.limit)
+            answer["RateLimit-Remaining"] = str(self.rate.remaining)
+            answer["RateLimit-Reset"] = str(self.rate.reset)
+        return answer
 
 
 class ByNewest(CursorPagination):
@@ -130,7 +138,7 @@ class Moment(serializers.DateTimeField):
 
 
 class Plain(serializers.CharField):
-    """Text without the NUL character, as it came."""
+    """Text as it came."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
@@ -151,8 +159,6 @@ class Data(serializers.DictField):
             raise serializers.ValidationError("This has text or a number that cannot be stored.") from None
         if len(text) > self._most:
             raise serializers.ValidationError(f"Give {self._most // 1024} KB at most.")
-        if b"\\u0000" in text:
-            raise serializers.ValidationError("NUL characters are not stored.")
         return found
 
 

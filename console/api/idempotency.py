@@ -44,7 +44,7 @@ class OtherBody(exceptions.APIException):
 class BadKey(exceptions.APIException):
     status_code = status.HTTP_400_BAD_REQUEST
     default_code = "idempotency_key"
-    default_detail = f"An Idempotency-Key has 1 to {LONGEST_KEY} characters."
+    default_detail = f"An Idempotency-Key has 1 to {LONGEST_KEY} characters, all of them printable."
 
 
 def idempotent(post: Callable[..., Response]) -> Callable[..., HttpResponse]:
@@ -53,7 +53,7 @@ def idempotent(post: Callable[..., Response]) -> Callable[..., HttpResponse]:
     @wraps(post)
     def once(view: Any, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         key = request.headers.get("Idempotency-Key")
-        if key is not None and not 1 <= len(key) <= LONGEST_KEY:
+        if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isprintable()):
             raise BadKey
         with transaction.atomic():
             if key is None:

@@ -19,6 +19,7 @@ from campaigns.models import Campaign
 from console.api.base import ApiView, ByNewest, moment_in, profile_of
 from console.verdict_words import GATES, reason_words
 from delivery import message_ids
+from delivery.foresight import judge_now
 from delivery.models import Message, Push, Send, Wave
 from delivery.receipts import KINDS
 
@@ -60,6 +61,35 @@ class OneMessage(ApiView):
         if not shown:
             raise exceptions.NotFound("There is no message with this id.")
         return Response(_chosen(shown[0], request))
+
+
+class Why(ApiView):
+    def get(self, request: Request, external_id: str) -> Response:
+        """Why this profile did, or did not, get `message`: the gates' answers as they were recorded, or, as long as it
+        waits, what they would say now."""
+        profile = profile_of(external_id)
+        named = message_ids.read(request.GET.get("message", ""))
+        if named is None:
+            raise serializers.ValidationError({"message": ["Give the id of a message."]})
+        found = Message.objects.select_related("wave", "wave__topic").filter(pk=named[0], wave_on=named[1])
+        message = found.filter(profile__in=_lives(profile)).first()
+        if message is None:
+            raise exceptions.NotFound("This profile has no message with this id.")
+        waits = message.state == Message.State.QUEUED
+        now = timezone.now()
+        verdicts = [one.record() for one in judge_now(message, now=now)] if waits else message.verdicts or []
+        return Response(
+            {
+                "message": message.public_id,
+                "external_id": external_id,
+                "state": message.state,
+                "reason": _reason(message.reason),
+                "due_at": _moment(message.due_at),
+                "judged_at": _moment(now if waits else message.decided_at or message.finished_at),
+                "allowed": all(verdict["allowed"] for verdict in verdicts),
+                "gates": [_gate(verdict) for verdict in verdicts],
+            }
+        )
 
 
 def _between(request: Request) -> QuerySet[Message]:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("profiles/<str:external_id>/devices", devices.DevicesOfProfile.as_view(), name="profile_devices"),
     path("profiles/<str:external_id>/choices", profiles.ChoicesOfProfile.as_view(), name="profile_choices"),
     path("profiles/<str:external_id>/messages", messages.MessagesOfProfile.as_view(), name="profile_messages"),
+    path("profiles/<str:external_id>/why", messages.Why.as_view(), name="profile_why"),
     path("messages", sending.Sending.as_view(), name="messages"),
     path("messages/<str:public_id>", messages.OneMessage.as_view(), name="message"),
     path("webhooks", webhooks.Webhooks.as_view(), name="webhooks"),

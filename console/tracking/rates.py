@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 
@@ -32,28 +33,38 @@ local wait = 0
 if granted >= 1 then tokens = tokens - granted else wait = (1 - tokens) / rate end
 redis.call('HSET', KEYS[1], 'tokens', tostring(tokens), 'at', string.format('%.6f', at))
 redis.call('EXPIRE', KEYS[1], math.ceil(most / rate) + 1)
-return {granted, tostring(wait)}
+return {granted, tostring(wait), math.floor(tokens)}
 """
 
 _paused_until = 0.0
-_kept: dict[str, tuple[int, float]] = {}  # name → tokens in hand, and until when
+_kept: dict[str, tuple[int, float, int]] = {}  # name → tokens in hand, until when, and how many were left in Redis
 _lock = threading.Lock()
 
 
-def _spend_kept(name: str) -> bool:
+@dataclass(frozen=True, slots=True)
+class Left:
+    """At most `limit` tokens are saved up, `remaining` are left, and all are back in `reset` seconds."""
+
+    limit: int
+    remaining: int
+    reset: int
+
+
+def _spend_kept(name: str) -> int | None:
+    """How many are left after one was taken from the tokens in hand; None where there is none."""
     with _lock:
-        left, until = _kept.get(name, (0, 0.0))
-        if left < 1 or until < time.monotonic():
-            return False
-        _kept[name] = (left - 1, until)
-        return True
+        tokens, until, beyond = _kept.get(name, (0, 0.0, 0))
+        if tokens < 1 or until < time.monotonic():
+            return None
+        _kept[name] = (tokens - 1, until, beyond)
+        return tokens - 1 + beyond
 
 
-def _keep(name: str, tokens: int) -> None:
+def _keep(name: str, tokens: int, beyond: int) -> None:
     with _lock:
         if len(_kept) >= MOST_CALLERS:
             _kept.clear()
-        _kept[name] = (tokens, time.monotonic() + KEPT_SECONDS)
+        _kept[name] = (tokens, time.monotonic() + KEPT_SECONDS, beyond)
 
 
 @cache
@@ -62,18 +73,17 @@ def _script() -> Script:
     return client.register_script(_BUCKET)
 
 
-def spend(kind: str, *who: str) -> None:
-    """Take one token of this kind from whoever calls. Raises Refused with 429 and Retry-After."""
+def spend(kind: str, *who: str) -> Left | None:
+    """Take one token of this kind from whoever calls. Returns what is left, None where nothing is limited (now). Raises
+    Refused with 429 and Retry-After."""
     rate, most = _rate(kind)
     if not rate:
-        return
+        return None
     name = _name(kind, who)
-    if _spend_kept(name):
-        return
+    if (remaining := _spend_kept(name)) is not None:
+        return _left(rate, most, remaining)
     # A tenth of a second's tokens at a time: a busy caller costs a round trip to Redis now and then only.
-    granted, wait = _ask(name, rate, most, wanted=max(1, min(MOST_KEPT, int(rate / 10))))
-    if granted > 1:
-        _keep(name, granted - 1)
+    granted, wait, beyond = _ask(name, rate, most, wanted=max(1, min(MOST_KEPT, int(rate / 10))))
     if granted < 1 and wait > 0:
         raise Refused(
             429,
@@ -81,6 +91,21 @@ def spend(kind: str, *who: str) -> None:
             "Too many requests from this address. Wait, and send batches.",
             retry_after=math.ceil(wait),
         )
+    if beyond is None:
+        return None
+    if granted > 1:
+        _keep(name, granted - 1, beyond)
+    return _left(rate, most, granted - 1 + beyond)
+
+
+def spent(kind: str) -> Left | None:
+    """What is left to who was refused: nothing."""
+    rate, most = _rate(kind)
+    return _left(rate, most, 0) if rate else None
+
+
+def _left(rate: float, most: float, remaining: int) -> Left:
+    return Left(int(most), remaining, math.ceil((most - remaining) / rate))
 
 
 def take(kind: str, *who: str, wanted: int) -> int:
@@ -101,17 +126,17 @@ def _name(kind: str, who: tuple[str, ...]) -> str:
     return "rate:" + kind + ":" + sha256("\n".join(who).encode()).hexdigest()[:32]
 
 
-def _ask(name: str, rate: float, most: float, *, wanted: int) -> tuple[int, float]:
-    """(tokens granted, seconds until the next one). Without Redis: all of them."""
+def _ask(name: str, rate: float, most: float, *, wanted: int) -> tuple[int, float, int | None]:
+    """(tokens granted, seconds until the next one, tokens left). Without Redis: all of them, and nobody knows."""
     global _paused_until
     if time.monotonic() < _paused_until:
-        return wanted, 0.0
+        return wanted, 0.0, None
     try:
-        granted, wait = _script()(keys=[name], args=[rate, most, wanted])
+        granted, wait, left = _script()(keys=[name], args=[rate, most, wanted])
     except redis.RedisError:
         _paused_until = time.monotonic() + PAUSE
-        return wanted, 0.0
-    return int(granted), float(wait)
+        return wanted, 0.0, None
+    return int(granted), float(wait), int(left)
 
 
 def forget() -> None:
