@@ -229,11 +229,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-<<<<<<< HEAD
     "DEFAULT_PARSER_CLASSES": ["console.api.parsers.WholeCharacters"],
-=======
-    "DEFAULT_PARSER_CLASSES": ["console.api.body.JsonBody"],
->>>>>>> c2adae9 (The REST API refuses a NUL wherever it stands, tells with each answer how many requests are left, and says why a profile did or did not get a message.)
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "console.api.problems.handle",
 }
