@@ -229,7 +229,7 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 1024 * 1024
 
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["console.api.parsers.WholeCharacters"],
+    "DEFAULT_PARSER_CLASSES": ["console.api.parsers.JsonBody"],
     "UNAUTHENTICATED_USER": None,
     "EXCEPTION_HANDLER": "console.api.problems.handle",
 }
