@@ -53,7 +53,10 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
     """GET moves the token from the address into a cookie. POST is RFC 8058's one-click opt-out."""
     if request.method == "POST":
         return _opt_out(token)
-    _profile_of(token)
+    try:
+        _profile_of(token)
+    except Http404:
+        return _no_link(request)
     response = HttpResponseRedirect(reverse("preferences:page"), status=303)
     response.set_cookie(COOKIE, token, max_age=3600, httponly=True, samesite="Lax", secure=SECURE, path="/")
     return response
@@ -74,7 +77,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
     token = request.COOKIES.get(COOKIE, "")
     link = read(token, now=timezone.now()) if token else None
     if link is None:
-        return render(request, "preferences/no_link.html", {"site": SendingRules.current().site_name}, status=404)
+        return _no_link(request)
     profile = _survivor(link)
     form = PreferenceForm(
         request.POST if request.method == "POST" else None,
@@ -90,6 +93,10 @@ def preferences(request: HttpRequest) -> HttpResponse:
         "preferences/page.html",
         {"form": form, "saved": "saved" in request.GET, "site": SendingRules.current().site_name},
     )
+
+
+def _no_link(request: HttpRequest) -> HttpResponse:
+    return render(request, "preferences/no_link.html", {"site": SendingRules.current().site_name}, status=404)
 
 
 def _opt_out(token: str) -> HttpResponse:

@@ -103,7 +103,9 @@ def test_a_token_speaks_for_its_own_profile_only(owner):
     token = preference_links.token(owner.pk, now=timezone.now())
     _, _, rest = token.partition(".")
     forged = f"{preference_links._base36(other.pk)}.{rest}"
-    assert Client().get(f"/p/{forged}").status_code == 404
+    refused = Client().get(f"/p/{forged}")
+    assert refused.status_code == 404
+    assert "Open the link in a notification" in refused.content.decode()  # and no way into the console
 
 
 def test_the_link_of_an_absorbed_profile_speaks_for_the_survivor(owner):
