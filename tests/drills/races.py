@@ -24,12 +24,21 @@ def stopped_at(name: str) -> Iterator[None]:
 
 
 def a_worker_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
-        return bool(cursor.fetchone()[0])
+    return _someone_waits("advisory")
 
 
 def a_statement_waits_for_a_row() -> bool:
+    return _someone_waits("transactionid", "tuple")
+
+
+def _someone_waits(*kinds: str) -> bool:
+    """Whether anybody waits for such a lock in this database; other tests have theirs on the same server."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype IN ('transactionid', 'tuple')")
+        cursor.execute(
+            """
+            SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+                           WHERE a.datname = current_database() AND NOT l.granted AND l.locktype = ANY(%s))
+            """,
+            [list(kinds)],
+        )
         return bool(cursor.fetchone()[0])

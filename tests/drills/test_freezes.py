@@ -95,7 +95,11 @@ def test_a_worker_that_sleeps_while_it_mints_a_token_takes_nothing_from_the_othe
 def holder_of_the_clock():
     """The backend that serves the clock which ticks, or None."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = %s AND granted", [LOCK])
+        cursor.execute(
+            "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) "
+            "WHERE datname = current_database() AND locktype = 'advisory' AND objid = %s AND granted",
+            [LOCK],
+        )
         return (cursor.fetchone() or [None])[0]
 
 
