@@ -2,6 +2,8 @@
 
 import datetime as dt
 import glob
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 
@@ -13,7 +15,7 @@ from delivery.models import Push, Wave
 from tests import make
 from tests.delivery.sending import phones, planned, reachable, states
 from tests.drills.books import assert_books_balance, is_over
-from tests.drills.processes import wait_for
+from tests.drills.processes import ROOT, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -84,6 +86,21 @@ def hosts_clock(processes, tmp_path):
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
     return wrong_by
+
+
+@pytest.mark.parametrize(("seconds", "says"), [(3600, "3600 s ahead of"), (-3600, "3600 s behind"), (0, "no issues")])
+def test_a_host_whose_clock_is_wrong_is_told_by_check(processes, hosts_clock, seconds, says):
+    """D19."""
+    hosts_clock(seconds)
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--database", "default"],
+        env=processes.environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert checked.returncode == 0
+    assert says in checked.stdout + checked.stderr
 
 
 @pytest.mark.on_demand
