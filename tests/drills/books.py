@@ -29,7 +29,7 @@ def push_id(request: dict[str, Any]) -> str:
 
 def doubles(*services: Running) -> list[str]:
     """Devices, and tokens, that got more than one push of one send key that was accepted or may have been: whatever
-    rows these came from."""
+    rows these came from. What must arrive may be sent again, in the place of the first."""
     arrived = [
         (push_id(request), request["token"])
         for service in services
@@ -37,15 +37,16 @@ def doubles(*services: Running) -> list[str]:
         if request["step"].partition(":")[0] in MAY_HAVE_ARRIVED
     ]
     known = {
-        str(pk): (key, device)
-        for pk, key, device in Push.objects.filter(pk__in={pk for pk, _ in arrived}).values_list(
-            "pk", "send_key", "device_id"
+        str(pk): row
+        for pk, *row in Push.objects.filter(pk__in={pk for pk, _ in arrived}).values_list(
+            "pk", "send_key", "device_id", "wave__must_arrive"
         )
     }
     served: Counter[str] = Counter()
     for pk, token in arrived:
-        key, device = known.get(pk, (pk, "?"))
-        served.update((f"{key} on device {device}", f"{key} at {token}"))
+        key, device, may_repeat = known.get(pk, (pk, "?", False))
+        if not may_repeat:
+            served.update((f"{key} on device {device}", f"{key} at {token}"))
     return sorted(name for name, count in served.items() if count > 1)
 
 

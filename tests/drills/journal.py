@@ -23,10 +23,11 @@ CREATE TABLE drill_intent (
 );
 CREATE FUNCTION drill_note_intent() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    who bigint; said record; wave record; device record;
+    who bigint; topic bigint; said record; wave record; device record;
 BEGIN
     SELECT * INTO said FROM delivery_message WHERE id = NEW.message_id AND wave_on = NEW.wave_on;
     SELECT * INTO wave FROM delivery_wave WHERE id = NEW.wave_id;
+    topic := CASE WHEN wave.message_class <> 'transactional' THEN wave.topic_id END;
     SELECT * INTO device FROM audiences_device WHERE id = NEW.device_id;
     SELECT coalesce(merged_into_id, id) INTO who FROM audiences_profile WHERE id = said.profile_id;
     INSERT INTO drill_intent SELECT
@@ -36,11 +37,11 @@ BEGIN
         EXISTS (
             SELECT FROM audiences_choice c JOIN audiences_profile p ON p.id = c.profile_id
             WHERE who IN (p.id, p.merged_into_id) AND c.decision = 'out'
-              AND (c.topic_id IS NULL OR c.topic_id = wave.topic_id)),
+              AND (c.topic_id IS NULL OR c.topic_id = topic)),
         said.profile_id = who AND EXISTS (
             SELECT FROM audiences_consententry e
             WHERE e.profile_id = who AND e.decision = 'out' AND e.epoch > said.planned_epoch
-              AND (e.topic_id IS NULL OR e.topic_id = wave.topic_id)),
+              AND (e.topic_id IS NULL OR e.topic_id = topic)),
         (SELECT erased_at IS NOT NULL FROM audiences_profile WHERE id = who);
     RETURN NULL;
 END $$;
@@ -78,20 +79,30 @@ def faults() -> list[tuple[Any, ...]]:
 
 
 def posts_without_intent(*services: Running) -> list[str]:
-    """What the gateways got that no intent stood for: more POSTs of a push than intents, another address than the one
-    intended, or content that was made for somebody who did not own the device then."""
-    intended: Counter[tuple[str, str, str]] = Counter()
+    """What the gateways got that no intent stood for: more POSTs of a push than intents, at another address than the one
+    intended, or with words for somebody who did not own the device then."""
+    intended: dict[tuple[str, str], list[str]] = {}
     with connection.cursor() as cursor:
         cursor.execute("SELECT push_id::text, token, survivor FROM drill_intent")
         for push, address, survivor in cursor.fetchall():
-            intended[push, address.rpartition("/")[2], f"for {survivor}"] += 1
-    posted = Counter(
-        (push_id(request), request["token"], body_of(request))
-        for service in services
-        for request in service.requests
-        if request["step"] != "refused-stream"  # not processed, says the protocol: it may go again for the same intent
-    )
-    return [f"{key}: {count} posts, {intended[key]} intents" for key, count in posted.items() if count > intended[key]]
+            intended.setdefault((push, address.rpartition("/")[2]), []).append(f"for {survivor}")
+    posted: Counter[tuple[str, str]] = Counter()
+    found = []
+    for service in services:
+        for request in service.requests:
+            if request["step"] == "refused-stream":
+                continue  # not processed, says the protocol: it may go again for the same intent
+            key = (push_id(request), request["token"])
+            posted[key] += 1
+            words = body_of(request)
+            if words.startswith("for ") and words not in intended.get(key, []):
+                found.append(f"{key}: {words!r}, intended {intended.get(key)}")
+    found += [
+        f"{key}: {n} posts, {len(intended.get(key, []))} intents"
+        for key, n in posted.items()
+        if n > len(intended.get(key, []))
+    ]
+    return found
 
 
 def body_of(request: dict[str, Any]) -> str:

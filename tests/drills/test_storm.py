@@ -1,5 +1,6 @@
 """The invariants in a storm: people come and go, merge and vanish, gateways stumble and processes die, all at once."""
 
+import datetime as dt
 import os
 import random
 import time
@@ -7,11 +8,12 @@ import time
 import pytest
 
 from audiences.models import Profile
+from campaigns.models import Campaign
 from delivery.models import Message, Push, Wave
 from tests import make
 from tests.delivery.sending import planned
 from tests.drills import journal
-from tests.drills.books import MAY_HAVE_ARRIVED, assert_books_balance, is_over
+from tests.drills.books import MAY_HAVE_ARRIVED, assert_books_balance, is_over, push_id
 from tests.drills.people import Crowd, Handset
 from tests.drills.processes import wait_for
 
@@ -49,7 +51,8 @@ def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_
     crowd = Crowd([f"person-{n}" for n in range(PEOPLE)], handsets, topic=topic, seed=seed)
     crowd.arrive()
     draw = random.Random(seed)
-    waves, count = [], 0
+    everybody = make.segment({"everyone": True})
+    waves, campaigns, count = [], [], 0
     with journal.kept():
         clock = processes.clock()
         workers = [processes.worker() for _ in range(WORKERS)]
@@ -58,10 +61,13 @@ def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_
         try:
             ends = time.monotonic() + SECONDS
             while time.monotonic() < ends:
-                people = draw.sample(list(Profile.objects.order_by("pk")), EACH_WAVE)
-                made = planned(people, now=start_at, topic=draw.choice([None, topic]))
-                waves.append(made)
-                count += len(people)
+                if draw.random() < 0.2:
+                    campaigns.append(launched(everybody, draw.choice([None, topic])))
+                else:
+                    people = draw.sample(list(Profile.objects.order_by("pk")), EACH_WAVE)
+                    kind = draw.choice([{}, {}, {"must_arrive": True}, {"message_class": "transactional"}])
+                    waves.append(planned(people, now=start_at, topic=draw.choice([None, topic]), **kind))
+                    count += len(people)
                 time.sleep(draw.uniform(0.2, 0.6))
                 if draw.random() < 0.5:
                     processes.kill(workers.pop(0))
@@ -73,6 +79,10 @@ def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_
             crowd.stop()
         for name, service in services.items():
             service.control(default={"webpush": "201"}.get(name, "200"), delay=0)
+        wait_for(lambda: Wave.objects.filter(origin__in=campaigns, planned_at__isnull=False).count() == len(campaigns))
+        for wave in Wave.objects.filter(origin__in=campaigns):
+            waves.append(wave)
+            count += wave.planned_count
         wait_for(lambda: is_over(*waves), seconds=60)
         assert crowd.failures == [], f"seed {seed}"
         assert journal.faults() == [], f"seed {seed}"
@@ -85,6 +95,32 @@ def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_
         Message.objects.filter(wave__in=waves).values_list("reason", flat=True)
     )
     assert Push.objects.filter(wave__in=waves, reason="worker_lost").exists()
+    assert_copies_replace(*services.values())
     for service in services.values():
         assert {request["step"] for request in service.requests} & set(MAY_HAVE_ARRIVED)
     assert Wave.objects.filter(pk__in=[wave.pk for wave in waves], state="paused").count() == 0
+
+
+def launched(segment, topic):
+    """A campaign to this segment, now, through the clock and the planner. Returns its waves' origin."""
+    version = make.version(title="News", body="of today")
+    campaign = make.campaign(
+        template=version.template,
+        version=version,
+        control_percent=10,
+        topic=topic,
+        state=Campaign.State.SCHEDULED,
+        scheduled_at=dt.datetime.now(dt.UTC),
+    )
+    campaign.included.add(segment)
+    return campaign.origin
+
+
+def assert_copies_replace(*services):
+    """What was posted again, for it must arrive, takes the place of the first: with the same tag."""
+    tags = {}
+    for service in services:
+        for request in service.requests:
+            payload = request["payload"]
+            tags.setdefault(push_id(request), set()).add(payload.get("data", payload).get("tag", payload.get("tag")))
+    assert [push for push, tag in tags.items() if len(tag) > 1] == []
