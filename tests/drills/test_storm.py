@@ -1,4 +1,5 @@
-"""The invariants in a storm: people come and go, merge and vanish, gateways stumble and processes die, all at once."""
+"""The invariants in a storm: people come and go, merge and vanish, gateways stumble, processes die or sleep through their
+lease, all at once."""
 
 import datetime as dt
 import os
@@ -57,6 +58,7 @@ def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_
         clock = processes.clock()
         workers = [processes.worker() for _ in range(WORKERS)]
         wait_for(lambda: all(worker.poll() is None for worker in workers))
+        sleeper, wakes = workers[1], 0.0
         crowd.start(3, pause=0.06)
         try:
             ends = time.monotonic() + SECONDS
@@ -69,13 +71,18 @@ def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_
                     waves.append(planned(people, now=start_at, topic=draw.choice([None, topic]), **kind))
                     count += len(people)
                 time.sleep(draw.uniform(0.2, 0.6))
-                if draw.random() < 0.5:
+                if draw.random() < 0.4:
                     processes.kill(workers.pop(0))
                     workers.append(processes.worker())
                 elif draw.random() < 0.1:
                     processes.kill(clock)
                     clock = processes.clock()
+                if time.monotonic() > wakes:
+                    processes.thaw(sleeper)
+                    sleeper, wakes = workers[1], time.monotonic() + 5
+                    processes.freeze(sleeper)
         finally:
+            processes.thaw(sleeper)
             crowd.stop()
         for name, service in services.items():
             service.control(default={"webpush": "201"}.get(name, "200"), delay=0)
