@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from django.db import connection
 
 # Separates the items of a list that goes over as one text: building and reading an array costs several times more.
 SEPARATOR = "\x1f"
+PLAN_SECONDS = 1.0
+_planned_at = 0.0
 
 
 def joined(items: Iterable[str]) -> str | None:
@@ -41,6 +44,16 @@ def run(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
     """Run a prepared statement that returns nothing in this transaction."""
     with connection.wrap_database_errors, psycopg.Cursor(_raw()) as cursor:
         cursor.execute(statement, parameters, prepare=True)
+
+
+def plan_anew() -> None:
+    """Have the statements planned anew, once a second at most. A plan that was made while a month's partition was nearly
+    empty would read all of it for each batch, long after it has grown."""
+    global _planned_at
+    if time.monotonic() > _planned_at + PLAN_SECONDS:
+        _planned_at = time.monotonic()
+        with connection.cursor() as cursor:
+            cursor.execute("DISCARD PLANS")
 
 
 def _raw() -> psycopg.Connection[Any]:

@@ -18,6 +18,7 @@ from typing import Any
 from django.conf import settings
 from django.db import InterfaceError, OperationalError
 
+from audiences import statements
 from delivery import doubts, holds, intent, lanes, outbox, pacing, recording, suspects
 from delivery.attempts import weigh
 from delivery.checkpoints import checkpoint
@@ -48,6 +49,7 @@ class LostSupervisor(Exception):
 
 def drain_batch(sender: Sender, *, limit: int = outbox.CLAIM, lane: Lane = Lane.ORDINARY) -> int:
     """Claim one batch and carry it through. Returns how many messages it held; 0 when nothing is due."""
+    statements.plan_anew()
     for _ in range(TRIES):
         wave = lanes.next_wave(lane, sender.line)
         if wave is None:

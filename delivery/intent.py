@@ -18,7 +18,10 @@ from delivery.gates.verdict import records
 from delivery.models import Wave
 from delivery.parcel import Parcel
 
-# locked: standings in id order, where the epoch is still the one judged (after waiting for whoever holds the row).
+# locked: standings in id order, where the epoch is still the one judged (after waiting for whoever holds the row); each
+# is looked up by itself, for a small table would otherwise be read as a whole for each micro-batch.
+# state || '': a computed state cannot be looked up in the index of leases. PostgreSQL takes that for nearly empty, and would
+# read all of it for each message.
 # intent: ours by owner, fence and lease, of a wave that still runs, with a verdict that is still good.
 # made: a push of the same key on the same device belongs to another message, unless it is our own, to be tried again.
 # What comes back is only what did not go through.
@@ -33,19 +36,20 @@ WITH judged AS (
                          string_to_array(%(contents)s::text, E'\\x1f'), string_to_array(%(send_keys)s::text, E'\\x1f'))
         AS p(id, message_id, device_id, credential_id, attempt, content, send_key)
 ), locked AS (
-    SELECT s.profile_id FROM audiences_standing s JOIN judged j ON j.profile_id = s.profile_id
-    WHERE s.epoch = j.epoch ORDER BY s.profile_id FOR UPDATE OF s
+    SELECT s.profile_id FROM (SELECT profile_id, epoch FROM judged ORDER BY profile_id) j, LATERAL (
+        SELECT profile_id FROM audiences_standing WHERE profile_id = j.profile_id AND epoch = j.epoch FOR UPDATE
+    ) s
 ), standing AS (
-    UPDATE audiences_standing s SET epoch = s.epoch + 1 FROM locked l WHERE s.profile_id = l.profile_id
-    RETURNING s.profile_id
+    UPDATE audiences_standing SET epoch = epoch + 1 WHERE profile_id = ANY(ARRAY(SELECT profile_id FROM locked))
+    RETURNING profile_id
 ), intent AS (
     UPDATE delivery_message m SET state = 'pushing', reason = '', verdicts = j.verdicts::jsonb,
            intent_at = coalesce(m.intent_at, now()), decided_at = coalesce(m.decided_at, now()),
            lease_until = now() + make_interval(secs => %(lease)s)
-    FROM judged j JOIN standing s ON s.profile_id = j.profile_id, delivery_wave w
-    WHERE m.id = j.message_id AND m.wave_on = %(wave_on)s AND m.state = 'claimed' AND m.owner = %(owner)s
+    FROM judged j JOIN standing s ON s.profile_id = j.profile_id
+    WHERE m.id = j.message_id AND m.wave_on = %(wave_on)s AND m.state || '' = 'claimed' AND m.owner = %(owner)s
       AND m.fence = j.fence AND m.lease_until > clock_timestamp() AND j.good_until > clock_timestamp()
-      AND w.id = %(wave)s AND w.state = 'running'
+      AND EXISTS (SELECT FROM delivery_wave w WHERE w.id = %(wave)s AND w.state = 'running')
     RETURNING m.id
 ), made AS (
     INSERT INTO delivery_push (id, wave_on, wave_id, message_id, profile_id, device_id, credential_id, send_key, state,

@@ -38,8 +38,9 @@ _HAS_DUE = """
 SELECT FROM delivery_message m
 WHERE m.wave_id = w.id AND m.wave_on = w.wave_on AND m.state = 'queued'
   AND m.due_at <= now() - make_interval(secs => {patience})
-LIMIT 1
+ORDER BY m.due_at LIMIT 1
 """
+# The order has it look in the index of what is due: without it PostgreSQL reads through all that has gone out already.
 # Waves are gone through in random order until enough have been found: not all of thousands are looked at.
 _DUE = f"""
 SELECT w.id FROM (

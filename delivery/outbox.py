@@ -61,7 +61,7 @@ WITH worst AS (
 ), due AS (SELECT id FROM suspect UNION ALL SELECT id FROM fresh), claimed AS (
     UPDATE delivery_message m SET state = 'claimed', owner = %(owner)s, fence = m.fence + 1,
            lease_until = now() + make_interval(secs => %(lease)s)
-    FROM due WHERE m.id = due.id AND m.wave_on = %(wave_on)s RETURNING m.*
+    WHERE m.id = ANY(ARRAY(SELECT id FROM due)) AND m.wave_on = %(wave_on)s RETURNING m.*
 ), tallied AS ({tally.messages_of("(SELECT wave_id, 'queued' AS state, reason FROM claimed) c", sign="-")})
 SELECT {", ".join(COLUMNS)}, now() FROM claimed ORDER BY profile_id, id
 """
