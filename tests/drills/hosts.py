@@ -73,10 +73,9 @@ class Network:
 
     def serve(self, servers: Servers) -> dict[str, str]:
         """PostgreSQL and Redis listen on the bridge too. Returns what tells processes where."""
-        postgres = servers.data / "postgres"
-        with (postgres / "pg_hba.conf").open("a") as file:
+        with (servers.data / "postgres" / "pg_hba.conf").open("a") as file:
             file.write(f"host all all {self.prefix}.0/24 trust\n")
-        servers._pg_ctl("-m", "fast", "-l", str(postgres / "log"), "-o", f"-h {self.address} -k {postgres}", "restart")
+        servers.restart_postgres("fast", listen=self.address)
         client = servers.redis
         for name, value in (("protected-mode", "no"), ("bind", self.address), ("port", "6379")):
             client.config_set(name, value)

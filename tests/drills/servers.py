@@ -24,9 +24,12 @@ class Servers(Embedded):
     def environment(self) -> dict[str, str]:
         return {"DATABASE_URL": database_url(self.data), "REDIS_URL": redis_url(self.data)}
 
-    def restart_postgres(self, mode: str) -> None:
-        """`fast` says goodbye to everybody; `immediate` is a crash, with recovery at the start."""
-        self._pg_ctl("-m", mode, "-l", str(self.data / "postgres" / "log"), "restart")
+    def restart_postgres(self, mode: str, *, listen: str = "") -> None:
+        """`fast` says goodbye to everybody; `immediate` is a crash, with recovery at the start. `listen`: on that address
+        too, from now on."""
+        folder = self.data / "postgres"
+        listening = ("-o", f"-h {listen} -k {folder}") if listen else ()
+        self._pg_ctl("-m", mode, "-l", str(folder / "log"), *listening, "restart")
 
     def start_postgres_again(self) -> None:
         """Whether it ended by itself or still runs."""
