@@ -26,7 +26,10 @@ class Profile(models.Model):
         null=True, blank=True, help_text="When a secret key or an import first vouched for this id."
     )
     erased_at = models.DateTimeField(null=True, blank=True)
-    merged_into = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="absorbed")
+    # Its index is `profile_absorbed`: hardly any profile has one.
+    merged_into = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="absorbed", db_index=False
+    )
     simulated = models.BooleanField(default=False, db_default=False, help_text="Made by the demo, not a real person.")
 
     objects = ProfileQuerySet.as_manager()

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from audiences.consent import NewChoice, record
-from audiences.models import EventName, Permission
+from audiences.models import EventName, Permission, Profile
 from campaigns.models import Campaign
 from console.api.keys import create_key
 from console.models import ApiKey
@@ -234,6 +234,29 @@ def test_profiles_are_found_by_the_beginning_of_id_name_or_mail(
 ) -> None:
     html = console.get(reverse("console:audiences_profile_changelist"), {"q": asked}).content.decode()
     assert ("ada@shop.example.net" in html) is bool(found)
+
+
+def test_many_of_one_name_are_all_found_the_one_seen_last_first(
+    console: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.admin.audiences.MOST_FOUND", 2)
+    for n in range(4):
+        seen = make.NOW - dt.timedelta(days=n)
+        make.profile(f"bo-{n}", attributes={"first_name": "Bo", "last_name": "Mu"}, last_seen_at=seen)
+    for asked in ("bo", "Bo M", "mu"):
+        html = console.get(reverse("console:audiences_profile_changelist"), {"q": asked}).content.decode()
+        assert re.findall(r"bo-\d", html) == [f"bo-{n}" for n in range(4)], asked
+
+
+def test_each_way_to_search_for_a_profile_is_answered_by_an_index() -> None:
+    from console.admin.audiences import _ways
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        for words in ("ada", "ada@shop.example.net", "Ada Byron"):
+            for way in _ways(words):
+                plan = Profile.objects.filter(way).values_list("pk", flat=True)[:10].explain()
+                assert re.search(r"Index (Only )?Scan (using|on) \w*(external_id|profile_\w*(name|email))", plan), plan
 
 
 def test_a_profile_shows_each_decision_with_its_gates_and_their_values(
