@@ -23,6 +23,7 @@ GROUPS = (
     ({"B3"}, "apps"),
     ({"B6"}, "urgent"),
     ({"B9"}, "pages"),
+    ({"B9-LIVE"}, "following"),
     ({"B10"}, "growth"),
     ({"B11"}, "scaling"),
 )
