@@ -18,5 +18,9 @@ def make_partitions() -> None:
     upkeep.make_partitions(now=database_now())
 
 
+def analyze_new_partitions() -> None:
+    upkeep.analyze_new_partitions()
+
+
 def expire_unseen_devices() -> None:
     feedback.expire_unseen(now=database_now())

@@ -13,6 +13,7 @@ from audiences.partitions import ensure_months, following, month_of
 SEEN_DAYS = 7
 SLICE = 10_000
 MONTHS_AHEAD = 3
+WORTH_COUNTING = 500  # rows
 
 
 def drop_seen_calls(*, now: dt.datetime, most: int = 50) -> int:
@@ -71,3 +72,23 @@ def make_partitions(*, now: dt.datetime) -> None:
     for _ in range(MONTHS_AHEAD):
         months.append(following(months[-1]))
     ensure_months("audiences_event", months)
+
+
+def analyze_new_partitions() -> list[str]:
+    """Have PostgreSQL count partitions that have rows and were never looked at. Returns their names.
+
+    It does so by itself after a minute; until then it plans as if a new month were nearly empty, and a wave that fills
+    it would read all of it for each batch.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT s.relid::regclass::text FROM pg_stat_user_tables s JOIN pg_inherits i ON i.inhrelid = s.relid
+            WHERE s.n_live_tup >= %s AND s.last_analyze IS NULL AND s.last_autoanalyze IS NULL ORDER BY 1
+            """,
+            [WORTH_COUNTING],
+        )
+        names = [row[0] for row in cursor.fetchall()]
+        for name in names:
+            cursor.execute(f"ANALYZE {name}")
+    return names

@@ -44,6 +44,7 @@ TICKS = (
     Tick("delivery.tasks.fold_tallies", 2),
     Tick("delivery.tasks.sweep", 5),
     Tick("campaigns.tasks.close_finished", 5),
+    Tick("audiences.tasks.analyze_new_partitions", 5),
     Tick("console.clock.say_alive", 15),
     Tick("console.clock.clean_queues", 60),
     Tick("audiences.tasks.forget_calls", 60),

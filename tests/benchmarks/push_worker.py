@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: E402
 from cryptography.hazmat.primitives.hashes import SHA256  # noqa: E402
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF  # noqa: E402
 
+from audiences.upkeep import analyze_new_partitions  # noqa: E402
 from delivery.dispatch import drain_batch  # noqa: E402
 from delivery.outbox import CLAIM  # noqa: E402
 from delivery.sender import build_sender  # noqa: E402
@@ -52,6 +53,7 @@ def floor(count: int) -> float:
 def main(data: Path, rounds: int, each: int, *, waits: bool) -> None:
     sender = build_sender(roots=((data / "ca.pem").read_bytes(),))
     drain_batch(sender, limit=WARM)  # warm: connections, compiled template, planned statements
+    analyze_new_partitions()  # as the clock does
     if waits:
         sys.stdout.write("ready\n")
         sys.stdout.flush()
