@@ -79,9 +79,11 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def tree(request: HttpRequest) -> HttpResponse:
     """The rule's rows after a change, with what is wrong beside each."""
-    draft = change(from_form(request.POST), request.POST.get("do", ""))
+    deed = request.POST.get("do", "")
+    draft = change(from_form(request.POST), deed)
     follow_kinds(draft)
-    shown = _tree(draft, said=_invalid(draft))
+    # What was added a moment ago is not wrong because nothing has been written there yet.
+    shown = _tree(draft, said=None if deed.startswith(("add:", "test:")) else _invalid(draft))
     response = render(request, "builder/segments/node.html", shown | {"node": draft})
     response["HX-Trigger"] = "changed"  # the count beside it follows
     return response

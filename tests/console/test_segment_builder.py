@@ -186,6 +186,13 @@ def test_a_crooked_topic_counts_as_any_topic(staff, crooked):
     assert re.findall(r'<b class="hd-number">(\d+)</b>', answer.content.decode()) == ["1"] * 6
 
 
+def test_what_was_just_added_is_not_called_wrong_before_it_is_written(staff):
+    added = staff.post("/console/segments/build/tree/", {"do": "add:r:event", **posted(from_rule(None))})
+    assert "Choose an event" not in added.content.decode()
+    draft = change(from_rule(None), "add:r:event")
+    assert "Choose an event" in staff.post("/console/segments/build/tree/", posted(draft)).content.decode()
+
+
 def test_one_profile_is_explained_with_what_was_found(staff, real_now):
     someone = make.profile("p-1", attributes={"plan": "free"})
     make.event(someone, "Bought", at=real_now)
