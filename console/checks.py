@@ -41,15 +41,18 @@ def clocks_agree(app_configs: object, databases: Sequence[str] | None = None, **
     """Only where a database is named: `manage.py check --database default`."""
     if not databases:
         return []
+    wrong = wrong_clock()
+    if not wrong:
+        return []
+    hint = "Let both keep time by NTP. Sending goes by PostgreSQL's clock; the console's pages by their host's."
+    return [Warning(f"This host's clock is {wrong} PostgreSQL's.", hint=hint, id="heed.W001")]
+
+
+def wrong_clock() -> str:
+    """How far this host's clock is from PostgreSQL's, such as "90 s ahead of", or nothing where they agree. One query."""
     before = timezone.now()
     said = database_now()
     skew = (said - before - (timezone.now() - before) / 2).total_seconds()
     if abs(skew) < MOST_SKEW:
-        return []
-    return [
-        Warning(
-            f"This host's clock is {abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'} PostgreSQL's.",
-            hint="Let both keep time by NTP. Sending goes by PostgreSQL's clock; the console's pages by their host's.",
-            id="heed.W001",
-        )
-    ]
+        return ""
+    return f"{abs(skew):.0f} s {'behind' if skew > 0 else 'ahead of'}"

@@ -15,6 +15,7 @@ from rq.registry import FailedJobRegistry
 
 from audiences.models import Segment
 from audiences.segments.language import InvalidRule, parse
+from console.checks import wrong_clock
 from console.models import Heartbeat, WebhookEndpoint
 from console.stops import stops
 from console.verdict_words import reason_words
@@ -40,13 +41,14 @@ class Trouble:
 
 
 def troubles(*, now: dt.datetime) -> list[Trouble]:
-    """Everything that someone should look at, the worst first. Eight small queries and one to Redis."""
+    """Everything that someone should look at, the worst first. Nine small queries and one to Redis."""
     webhooks = list(WebhookEndpoint.objects.order_by("pk"))
     found = [
         *_credentials(),
         *_stops(),
         *_holds(now),
         *_processes(now, webhooks),
+        *_clocks(),
         *_jobs(),
         *_segments(),
         *_late(now),
@@ -92,6 +94,13 @@ def _processes(now: dt.datetime, webhooks: list[WebhookEndpoint]) -> Iterator[Tr
             yield Trouble("bad", f"No {kind} process has run yet: {does}.")
         elif now - last > STALE:
             yield Trouble("bad", f"The {kind} process was last seen at {last:%d %b %H:%M} UTC: {does}.")
+
+
+def _clocks() -> Iterator[Trouble]:
+    if wrong := wrong_clock():
+        yield Trouble(
+            "bad", f"This server's clock is {wrong} the database's: times here, and “now”, are not those of sending."
+        )
 
 
 def _jobs() -> Iterator[Trouble]:

@@ -111,7 +111,7 @@ def populated(owner: User) -> dict[str, int]:
 
 
 PAGES = {
-    "home": ("index", None, 16),
+    "home": ("index", None, 17),
     "home: going out": ("home_going_out", None, 8),
     "home: what worked": ("home_what_worked", None, 8),
     "campaigns": ("campaigns_campaign_changelist", None, 8),

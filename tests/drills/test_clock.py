@@ -89,18 +89,22 @@ def hosts_clock(processes, tmp_path):
 
 
 @pytest.mark.parametrize(("seconds", "says"), [(3600, "3600 s ahead of"), (-3600, "3600 s behind"), (0, "no issues")])
-def test_a_host_whose_clock_is_wrong_is_told_by_check(processes, hosts_clock, seconds, says):
+def test_a_host_whose_clock_is_wrong_is_told_by_check_and_by_its_home_page(processes, hosts_clock, seconds, says):
     """D19."""
     hosts_clock(seconds)
-    checked = subprocess.run(
-        [sys.executable, "manage.py", "check", "--database", "default"],
-        env=processes.environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
+    check = told(processes, "check", "--database", "default")
+    assert says in check
+    home = told(processes, "shell", "-c", "from console.dashboard import *; print(troubles(now=timezone.now()))")
+    assert (f"This server's clock is {says} the database's" in home) == bool(seconds)
+
+
+def told(processes, *arguments):
+    """What a command says on this host."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", *arguments], env=processes.environment, cwd=ROOT, capture_output=True, text=True
     )
-    assert checked.returncode == 0
-    assert says in checked.stdout + checked.stderr
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
 
 
 @pytest.mark.on_demand
