@@ -36,6 +36,11 @@ class SendingRulesForm(forms.ModelForm):
         help_text="The least time that lies between two messages to one person. 0 means none.",
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("quiet_from", "quiet_until"):
+            self.fields[name].widget.format = "%H:%M"
+
     def clean_default_zone(self) -> str:
         zone = str(self.cleaned_data["default_zone"]).strip()
         if zone not in available_timezones():
@@ -109,6 +114,12 @@ class CapForm(forms.ModelForm):
         help_text="Counted back from the moment of sending, not by calendar days.",
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["topic"].empty_label = "all topics"
+        kinds = self.fields["message_class"]
+        kinds.choices = [("", "all kinds"), *((key, words) for key, words in kinds.choices if key)]
+
 
 @admin.register(Cap, site=site)
 class CapAdmin(ConsoleModelAdmin):
@@ -128,6 +139,7 @@ class CapAdmin(ConsoleModelAdmin):
         "Without one, campaigns that overlap add up."
     )
     list_display = ("rule", "topic", "message_class", "then")
+    empty_value_display = "all"
     list_select_related = ("topic",)
     ordering = ("hours", "limit")
     sortable_by = ()

@@ -47,6 +47,9 @@ class SendingRules(models.Model):
     def clean(self) -> None:
         if (self.quiet_from is None) != (self.quiet_until is None):
             raise ValidationError({"quiet_until": "Give both ends of the quiet hours, or neither."})
+        if self.quiet_from is not None and self.quiet_from == self.quiet_until:
+            said = "The day may not be quiet from end to end. Give another end, or leave both empty for no quiet hours."
+            raise ValidationError({"quiet_until": said})
 
     @classmethod
     def current(cls) -> SendingRules:

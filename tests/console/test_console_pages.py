@@ -328,8 +328,26 @@ def test_sending_rules_refuse_an_unknown_time_zone(console: Client) -> None:
     assert (rules.default_zone, rules.cool_down_minutes) == ("Europe/Berlin", 120)
 
 
+def test_the_day_is_never_quiet_from_end_to_end(console: Client) -> None:
+    where = reverse("console:delivery_sendingrules_change", args=[1])
+    said = {
+        "site_name": "Shop",
+        "default_zone": "UTC",
+        "quiet_from": "22:00",
+        "cool_down_minutes_number": "0",
+        "cool_down_minutes_unit": "hour",
+        "global_holdout_percent": "0",
+    }
+    answer = console.post(where, said | {"quiet_until": "22:00"})
+    assert "leave both empty" in str(answer.context["adminform"].form.errors["quiet_until"])
+    console.post(where, said | {"quiet_until": "07:30"})
+    assert 'value="07:30"' in console.get(where).content.decode()
+
+
 def test_a_cap_is_asked_and_told_in_days(console: Client) -> None:
     where = reverse("console:delivery_cap_add")
+    page = console.get(where).content.decode()
+    assert "all topics" in page and "all kinds" in page
     said = {"limit": "5", "hours_number": "1", "hours_unit": "week", "topic": "", "message_class": ""}
     console.post(where, said)
     assert Cap.objects.get().hours == 168
