@@ -111,3 +111,9 @@ def wait_for(condition: Callable[[], Any], *, seconds: float = 40, every: float 
             return found
         time.sleep(every)
     raise AssertionError(f"it did not come true within {seconds} s")
+
+
+def peak(process: subprocess.Popen[bytes]) -> int:
+    """The most memory that a process ever held, in bytes."""
+    text = Path(f"/proc/{process.pid}/status").read_text()
+    return int(text.partition("VmHWM:")[2].split()[0]) * 1024

@@ -3,7 +3,6 @@
 import datetime as dt
 import email.utils
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from delivery import holds
 from delivery.models import Hold, Message, Push
 from tests.delivery.sending import planned, reachable, states
 from tests.drills.books import assert_books_balance, doubles, is_over
-from tests.drills.processes import wait_for
+from tests.drills.processes import peak, wait_for
 from tests.gateways.door import Door
 from tests.gateways.webpush import PushService
 
@@ -109,12 +108,6 @@ def test_push_services_that_drip_or_say_nothing_keep_a_worker_for_its_deadline_a
     wait_for(lambda: is_over(wave), seconds=60)
     assert len(mute.requests) == 2
     assert doubles(*services.values(), mute, push_service) == []
-
-
-def peak(process):
-    """The most memory that a process ever held, in bytes."""
-    text = Path(f"/proc/{process.pid}/status").read_text()
-    return int(text.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 @pytest.mark.parametrize("rude", ["reset", "shut"])
