@@ -30,7 +30,7 @@ STUMBLES = {
 
 
 def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_twice(
-    processes, push_service, fcm_service, apns_service, certificate, start_at, settings
+    processes, redis_server, push_service, fcm_service, apns_service, certificate, start_at
 ):
     services = {"webpush": push_service, "fcm": fcm_service, "apns": apns_service}
     make.fcm_credential(), make.apns_credential()
@@ -77,6 +77,8 @@ def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_
                 elif draw.random() < 0.1:
                     processes.kill(clock)
                     clock = processes.clock()
+                elif draw.random() < 0.1:
+                    redis_server.flushdb()
                 if time.monotonic() > wakes:
                     processes.thaw(sleeper)
                     sleeper, wakes = workers[1], time.monotonic() + 5
