@@ -7,6 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from django import forms
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from audiences.models import Segment, Topic
@@ -14,6 +15,9 @@ from campaigns.models import Campaign, MessageTemplate
 from console.length_field import LengthField
 from console.moment_input import MOMENT_FORMATS, MomentInput
 from delivery.models import SendingRules
+
+MOST_YEARS = 2
+EARLIEST = dt.datetime(1970, 1, 2)
 
 
 class CampaignForm(forms.ModelForm):
@@ -93,6 +97,9 @@ class CampaignForm(forms.ModelForm):
         error_messages = {
             "name": {"required": "Give it a name.", "unique": "There is a campaign of this name already."},
             "template": {"required": "Choose what it says."},
+            "control_percent": dict.fromkeys(
+                ("min_value", "max_value", "invalid"), "Give a share from 0 to 50 percent."
+            ),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -126,9 +133,13 @@ class CampaignForm(forms.ModelForm):
         return said
 
     def _instant(self, wall: dt.datetime, zone: str) -> dt.datetime | None:
-        local = wall.replace(tzinfo=ZoneInfo(zone))
+        if wall.year > timezone.now().year + MOST_YEARS:
+            self.add_error("start_at", f"Choose a day in the next {MOST_YEARS} years.")
+            return None
+        # The first days of the calendar have no instant in some zones: long past is past enough.
+        local = max(wall.replace(tzinfo=None), EARLIEST).replace(tzinfo=ZoneInfo(zone))
         instant = local.astimezone(dt.UTC)
-        if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != wall.replace(tzinfo=None):
+        if instant.astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local.replace(tzinfo=None):
             self.add_error("start_at", "Clocks go forward then: this time does not exist in that zone. Take another.")
             return None
         return instant

@@ -76,9 +76,8 @@ class LengthField(forms.MultiValueField):
 
     def compress(self, said: list[Any]) -> int:
         number, unit = said or (0, "hour")
-        if not 0 <= number <= 1_000_000:
-            raise forms.ValidationError(f"At most {in_words(self.most * self.one)}.")
-        kept = number * LENGTHS[unit] // self.one
+        # As much as a timedelta holds of any unit, and far more than anything may last.
+        kept = max(-1, min(number, 1_000_000)) * LENGTHS[unit] // self.one
         if kept < self.least:
             raise forms.ValidationError(f"At least {in_words(self.least * self.one)}.")
         if kept > self.most:

@@ -242,5 +242,10 @@ LOGGING = {
     "filters": {"masked": {"()": "console.log_masks.Masked"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["masked"]}},
     "root": {"handlers": ["stderr"], "level": HEED_LOG_LEVEL},
-    "loggers": {"rq.worker": {"level": "WARNING"}, "django.server": {"level": "WARNING"}},
+    "loggers": {
+        "rq.worker": {"level": "WARNING"},
+        "django.server": {"level": "WARNING"},
+        # Whoever tries other names for this host gets a 400, and fills no log.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+    },
 }

@@ -147,8 +147,14 @@ def test_a_time_that_the_clocks_skip_is_refused(console: Client) -> None:
         ({"name": ""}, "name", "Give it a name"),
         ({"template": ""}, "template", "Choose what it says"),
         ({"start": "later"}, "start_at", "Say when"),
+        (
+            {"start": "later", "start_at": "9999-12-31T23:57", "start_zone": "America/New_York"},
+            "start_at",
+            "in the next 2 years",
+        ),
+        ({"goal_hours_number": "-3"}, "goal_hours", "At least 1 hour"),
+        ({"control_percent": "60"}, "control_percent", "from 0 to 50 percent"),
         ({"start": "later", "start_at": "2026-12-24T09:00", "start_zone": "Berlin"}, "start_zone", "Europe/Berlin"),
-        ({"control_percent": "80"}, "control_percent", "50"),
         ({"expires_hours_number": "0"}, "expires_hours", "At least 1 hour"),
         ({"expires_hours_number": "5", "expires_hours_unit": "week"}, "expires_hours", "At most 28 days"),
         ({"goal_hours_number": "soon"}, "goal_hours", "whole number"),
@@ -180,6 +186,7 @@ def test_lengths_of_time_are_asked_and_shown_as_a_number_and_a_unit(console: Cli
         ({"included": []}, "included", "at least one segment"),
         ({"control_percent": "0"}, "control_reason", "say why there is none"),
         ({"start": "later", "start_at": "2020-12-24T09:00"}, "start_at", "has passed"),
+        ({"start": "later", "start_at": "0001-01-01T00:00", "start_zone": "Asia/Tokyo"}, "start_at", "has passed"),
     ],
 )
 def test_what_a_launch_misses_is_said_beside_its_field_and_nothing_is_lost(
