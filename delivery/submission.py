@@ -81,7 +81,7 @@ def submit(batch: Sequence[Submission], *, now: dt.datetime) -> list[Submitted]:
     """
     for table in ("delivery_message", "delivery_push"):
         ensure_months(table, {one.wave_on for one in batch})
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         waves = _waves(batch, now=now)
         sends = Send.objects.bulk_create(
             Send(

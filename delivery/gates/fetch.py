@@ -13,7 +13,7 @@ from typing import Any
 from audiences import statements
 from audiences.statements import joined, plain
 from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
-from delivery.models import Cap, SendingRules, Wave
+from delivery.models import Cap, MessageClass, SendingRules, Wave
 from delivery.routes import Routes
 
 # Messages live long after their wave's first day (deferred, retried): how far back an intent's partition may lie.
@@ -27,7 +27,9 @@ class Fetcher:
         self.wave = wave
         self.routes = routes
         self.rules = SendingRules.current()
-        self.caps = tuple(Cap.objects.all())
+        # Transactional messages pass every cap.
+        is_free = wave.message_class == MessageClass.TRANSACTIONAL
+        self.caps = () if is_free else tuple(Cap.objects.all())
 
     def fetch(self, rows: Sequence[dict[str, Any]], *, now: dt.datetime) -> list[Facts]:
         """One Facts for each message row (as `outbox.claim` gives them), in order. At most eight queries."""
