@@ -34,6 +34,8 @@ def a_statement_waits_for_a_row() -> bool:
 def _someone_waits(*kinds: str) -> bool:
     """Whether anybody waits for such a lock in this database; other tests have theirs on the same server."""
     with connection.cursor() as cursor:
+        # Within a transaction who is connected stays as it was seen first.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
         cursor.execute(
             """
             SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
