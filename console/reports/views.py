@@ -25,8 +25,10 @@ from delivery.models import Wave
 def index(request: HttpRequest) -> HttpResponse:
     """Every campaign that went out, the newest first."""
     campaigns = Campaign.objects.exclude(state__in=[Campaign.State.DRAFT, Campaign.State.SCHEDULED])
-    waves = {wave.origin: wave for wave in Wave.objects.filter(origin__startswith="campaign:")}
-    listed = [(one, waves.get(one.origin)) for one in campaigns.order_by("-launched_at", "-pk")[:200]]
+    newest = list(campaigns.order_by("-launched_at", "-pk")[:200])
+    waves = {wave.origin: wave for wave in Wave.objects.filter(origin__in=[one.origin for one in newest])}
+    # One that was stopped before its time never went out.
+    listed = [(one, waves[one.origin]) for one in newest if one.origin in waves]
     return render_page(request, "reports/index.html", title="Reports", campaigns=listed)
 
 

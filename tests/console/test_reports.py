@@ -178,6 +178,13 @@ def test_a_campaign_that_has_not_gone_out_has_an_empty_report(staff):
     assert b"Nothing was planned yet" in page.content
 
 
+def test_what_was_stopped_before_its_time_has_no_report(finished, staff):
+    make.campaign(name="Never sent", state="stopped")
+    page = staff.get("/console/reports/").content.decode()
+    assert finished.name in page
+    assert "Never sent" not in page
+
+
 def test_a_report_takes_few_queries(finished, staff, django_assert_max_num_queries):
     with django_assert_max_num_queries(16):
         staff.get(f"/console/reports/campaigns/{finished.pk}/")
