@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,9 +14,8 @@ from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
 from django.utils import timezone
 
-from audiences.models import Choice, Device, Event, Health, Permission, Profile, Segment, Topic
-from audiences.segments import facts, tree
-from audiences.segments.language import InvalidRule, parse
+from audiences.models import Choice, Device, Event, Health, Permission, Profile, Topic
+from audiences.segments.of_profile import segments_of
 from campaigns.models import Campaign
 from console.admin.site import console_page, render_page
 from console.device_words import WHY, reasons_of, what_it_takes
@@ -28,7 +26,6 @@ EVENTS = 50
 EVENT_DAYS = 400
 MESSAGES = 50
 MESSAGE_DAYS = 400
-SEGMENTS = 100
 DEVICES = 20
 
 
@@ -98,16 +95,8 @@ def profile(request: HttpRequest, object_id: str) -> HttpResponse:
 def segments(request: HttpRequest, pk: int) -> HttpResponse:
     """Which segments the profile is in right now. It judges every rule, so the page fetches it after itself."""
     found = get_object_or_404(Profile, pk=pk)
-    now = timezone.now()
-    rules: list[tuple[Segment, tree.Node]] = []
-    for segment in Segment.objects.filter(archived_at=None).order_by("name")[:SEGMENTS]:
-        # A rule that is broken is named on the home page; here it has no members.
-        with contextlib.suppress(InvalidRule):
-            rules.append((segment, parse(segment.rule)))
-    # The facts that any of the rules asks for, at once.
-    known = facts.fetch([found.pk], tree.AnyOf(tuple(node for _, node in rules)), now=now).get(found.pk)
-    inside = [segment for segment, node in rules if known and facts.matches(node, known, now=now)]
-    return render(request, "console/profile_segments.html", {"segments": inside, "all_asked": len(rules) < SEGMENTS})
+    inside, all_asked = segments_of(found.pk, now=timezone.now())
+    return render(request, "console/profile_segments.html", {"segments": inside, "all_asked": all_asked})
 
 
 def _decided(profile_ids: Sequence[int], *, now: dt.datetime, zone: str) -> list[Decided]:

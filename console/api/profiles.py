@@ -13,6 +13,7 @@ from rest_framework.response import Response
 
 from audiences.ingest import accept
 from audiences.models import Choice, Event, Profile
+from audiences.segments.of_profile import segments_of
 from console.api.base import ApiView, Moment, Plain, Strict, known_zone, moment_in, page, profile_of
 from console.api.problems import Invalid
 
@@ -138,6 +139,14 @@ class ChoicesOfProfile(ApiView):
         found = Choice.objects.filter(Q(profile=profile_of(external_id))).select_related("topic", "entry")
         shown = ChoiceShape(found.order_by("topic__position", "pk"), many=True, context={"request": request})
         return Response({"results": shown.data})
+
+
+class SegmentsOfProfile(ApiView):
+    def get(self, request: Request, external_id: str) -> Response:
+        """The segments that the profile is in right now, by name. `complete` is false where there are more than the
+        hundred that were asked."""
+        inside, complete = segments_of(profile_of(external_id).pk, now=timezone.now())
+        return Response({"results": [{"id": one.pk, "name": one.name} for one in inside], "complete": complete})
 
 
 def _shown(external_id: str, request: Request) -> Response:

@@ -12,6 +12,7 @@ urlpatterns = [
     path("profiles/<str:external_id>/events", profiles.EventsOfProfile.as_view(), name="profile_events"),
     path("profiles/<str:external_id>/devices", devices.DevicesOfProfile.as_view(), name="profile_devices"),
     path("profiles/<str:external_id>/choices", profiles.ChoicesOfProfile.as_view(), name="profile_choices"),
+    path("profiles/<str:external_id>/segments", profiles.SegmentsOfProfile.as_view(), name="profile_segments"),
     path("profiles/<str:external_id>/messages", messages.MessagesOfProfile.as_view(), name="profile_messages"),
     path("profiles/<str:external_id>/why", messages.Why.as_view(), name="profile_why"),
     path("messages", sending.Sending.as_view(), name="messages"),

@@ -1,4 +1,4 @@
-"""What holds for every call of the REST API: no NUL, how often, and why."""
+"""What holds for every call of the REST API: no NUL, how often; and why, and where a profile belongs."""
 
 import datetime as dt
 import json
@@ -148,3 +148,28 @@ def test_why_is_told_of_ones_own_messages_only(api):
     assert api("get", f"/api/profiles/bob/why?message={message}").status_code == 404
     assert api("get", "/api/profiles/ada/why").status_code == 422
     assert api("get", "/api/profiles/nobody/why?message=x").status_code == 404
+
+
+def test_a_profile_is_in_the_segments_whose_rules_it_meets_now(api, django_assert_max_num_queries):
+    ada = make.profile("ada", attributes={"plan": "pro"})
+    everyone = make.segment({"everyone": True}, "Everyone")
+    pro = make.segment({"attribute": "plan", "kind": "string", "op": "=", "value": "pro"}, "Pro")
+    make.segment({"attribute": "plan", "kind": "string", "op": "=", "value": "trial"}, "Trial")
+    make.segment({"nonsense": 1}, "A broken one")
+    with django_assert_max_num_queries(10):
+        said = api("get", "/api/profiles/ada/segments").json()
+    assert said == {
+        "results": [{"id": everyone.pk, "name": "Everyone"}, {"id": pro.pk, "name": "Pro"}],
+        "complete": True,
+    }
+    ada.attributes = {"plan": "trial"}
+    ada.save()
+    assert [one["name"] for one in api("get", "/api/profiles/ada/segments").json()["results"]] == ["Everyone", "Trial"]
+
+
+def test_only_the_first_hundred_segments_are_asked_and_it_is_said(api):
+    make.profile("ada")
+    for number in range(101):
+        make.segment({"everyone": True}, f"Segment {number:03}")
+    said = api("get", "/api/profiles/ada/segments").json()
+    assert (len(said["results"]), said["complete"]) == (100, False)
