@@ -53,6 +53,7 @@ class Launcher:
     demo: bool = False
     children: list[Child] = field(default_factory=list)
     stopping: bool = False
+    step: subprocess.Popen[str] | None = None
     width: int = 10
 
     def run(self) -> None:
@@ -115,18 +116,22 @@ class Launcher:
         """One command that must succeed before anything starts."""
         if self.stopping:
             sys.exit(0)
-        process = subprocess.Popen(
+        process = self.step = subprocess.Popen(
             [sys.executable, "manage.py", *arguments],
             cwd=settings.BASE_DIR,
             env=self._environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,  # Ctrl-C reaches us alone
         )
         assert process.stdout is not None
         for line in process.stdout:
             self.say(name, line.rstrip())
-        if process.wait():
+        failed = process.wait()
+        if self.stopping:
+            sys.exit(0)
+        if failed:
             sys.exit(f"heed: `manage.py {' '.join(arguments)}` failed; see above.")
 
     def _environment(self) -> dict[str, str]:
@@ -223,6 +228,8 @@ class Launcher:
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
+        if self.step is not None and self.step.poll() is None:
+            self.step.terminate()
 
     def _end_children(self) -> None:
         """SIGTERM to all at once; who is still there after a while is killed."""

@@ -42,14 +42,21 @@ def environment(home, port):
     return cleaned | {"HEED_DATA": str(home), "PORT": str(port), "HEED_WORKERS": "1"}
 
 
-def start(home, port):
+def start(home, port, *options):
     return subprocess.Popen(
-        [sys.executable, "manage.py", "up"],
+        [sys.executable, "manage.py", "up", *options],
         cwd=ROOT,
         env=environment(home, port),
         stdout=(home / "up.log").open("w"),
         stderr=subprocess.STDOUT,
+        start_new_session=True,
     )
+
+
+def of(home):
+    """The processes that belong to this data folder."""
+    found = psutil.process_iter(["cmdline"])
+    return [process.info["cmdline"] for process in found if str(home) in " ".join(process.info["cmdline"] or [])]
 
 
 def healthy(port, seconds=60):
@@ -90,12 +97,21 @@ def test_it_starts_recovers_from_kill_and_stops_leaving_nothing_behind(home):
     assert set(healthy(port).values()) == {"ok"}
     again.send_signal(signal.SIGTERM)
     assert again.wait(30) == 0
-    left = [
-        process.info["cmdline"]
-        for process in psutil.process_iter(["cmdline"])
-        if str(home) in " ".join(process.info["cmdline"] or [])
-    ]
-    assert left == []
+    assert of(home) == []
+
+
+def test_ctrl_c_while_the_demo_is_made_stops_without_a_word_of_failure(home):
+    up = start(home, free_port(), "--demo")
+    log = home / "up.log"
+    end = time.monotonic() + 60
+    while "60 days" not in log.read_text():
+        assert time.monotonic() < end and up.poll() is None, log.read_text()
+        time.sleep(0.1)
+    os.killpg(up.pid, signal.SIGINT)
+    assert up.wait(30) == 0
+    assert log.read_text().rstrip().endswith("stopped")
+    assert "Traceback" not in log.read_text()
+    assert of(home) == []
 
 
 def test_a_taken_port_is_one_clear_line(home):
