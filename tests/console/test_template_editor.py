@@ -72,6 +72,13 @@ def test_what_was_refused_is_mended_on_the_same_page_and_published(staff):
     assert MessageTemplate.objects.get().latest().number == 1
 
 
+def test_where_a_problem_is_is_said_once(staff):
+    make.profile()
+    page = previewed(staff, title="Hi {{ profile.x }}")
+    assert page.count("(line 1, column 4)") == 1
+    assert "at character" not in page
+
+
 def test_the_preview_leaves_alone_what_only_saving_looks_at(staff):
     make.profile()
     assert 'id="problems-title"' in previewed(staff, title="Hi {{ profile.x }}")
