@@ -139,15 +139,21 @@ class Fetcher:
         if not hours or self.wave.message_class == "transactional":
             return
         since = now - dt.timedelta(hours=hours)
+        # OFFSET 0: each profile's are looked up by themselves, or all that went out in this time would be read.
         found_rows = statements.rows(
             """
-            SELECT coalesce(p.merged_into_id, p.id), m.id, m.intent_at, w.topic_id, w.message_class
-            FROM delivery_message m JOIN audiences_profile p ON p.id = m.profile_id
-                 JOIN delivery_wave w ON w.id = m.wave_id
-            WHERE (m.profile_id = ANY(%(ids)s::bigint[]) OR m.profile_id IN (
-                       SELECT id FROM audiences_profile WHERE merged_into_id = ANY(%(ids)s::bigint[])))
-              AND m.intent_at > %(since)s AND m.wave_on >= %(wave_on)s
-              AND m.state IN ('queued', 'claimed', 'pushing', 'sent', 'unknown')
+            WITH who AS (
+                SELECT id, id AS survivor FROM unnest(%(ids)s::bigint[]) AS id
+                UNION ALL
+                SELECT id, merged_into_id FROM audiences_profile WHERE merged_into_id = ANY(%(ids)s::bigint[])
+            )
+            SELECT who.survivor, m.id, m.intent_at, w.topic_id, w.message_class
+            FROM who, LATERAL (
+                SELECT id, intent_at, wave_id FROM delivery_message
+                WHERE profile_id = who.id AND intent_at > %(since)s AND wave_on >= %(wave_on)s
+                  AND state IN ('queued', 'claimed', 'pushing', 'sent', 'unknown')
+                OFFSET 0
+            ) m JOIN delivery_wave w ON w.id = m.wave_id
             """,
             {"ids": plain(people), "since": since, "wave_on": (since - LONGEST_WAVE).date()},
         )

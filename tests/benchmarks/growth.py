@@ -19,10 +19,12 @@ MOST_MEMORY = 200
 
 
 def run(data: Path, wanted: set[str]) -> list[dict[str, Any]]:
+    # First, for it is to plan for all who are there.
+    plans = {step: planning.cost(PROFILES * step) for step in STEPS}
     costs, memory = _pushes(data)
     return [
         _line("B10 pushes", costs),
-        _line("B10 planning", {step: planning.cost(PROFILES * step) for step in STEPS}),
+        _line("B10 planning", plans),
         _line("B10 ingest", ingesting.costs(data, {step: EVENTS * step for step in STEPS})),
         {
             "id": "B10 memory",

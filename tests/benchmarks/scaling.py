@@ -9,7 +9,7 @@ from typing import Any
 from tests.benchmarks import pushes
 
 WORKERS = (1, 2, 4)
-MESSAGES = 8_000
+MESSAGES = 16_000
 
 
 def run(data: Path, wanted: set[str]) -> list[dict[str, Any]]:
