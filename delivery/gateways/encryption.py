@@ -10,7 +10,6 @@ import hmac
 import os
 import struct
 from base64 import urlsafe_b64decode
-from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -39,7 +38,6 @@ def decode_base64url(text: str) -> bytes:
         raise InvalidKeys("is not base64url") from None
 
 
-@lru_cache(maxsize=1024)
 def receiver_key(p256dh: str) -> tuple[bytes, ec.EllipticCurvePublicKey]:
     """The device's public point, checked to lie on the curve, or InvalidKeys."""
     point = decode_base64url(p256dh)
