@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connection, transaction
 
@@ -38,34 +38,38 @@ def record(choices: Sequence[NewChoice], *, now: dt.datetime) -> list[int]:
         return []
     with transaction.atomic():
         survivors = lock_survivors({choice.profile_id for choice in choices})
-        owners = [survivors[choice.profile_id] for choice in choices]
-        epochs = raise_epochs(owners)
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """
-                INSERT INTO audiences_consententry
-                    (profile_id, topic_id, decision, source, text, text_version, actor, at, epoch)
-                SELECT profile_id, topic_id, decision, source, text, text_version, actor, %s, epoch
-                FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
-                            %s::bigint[])
-                     WITH ORDINALITY AS n(profile_id, topic_id, decision, source, text, text_version, actor, epoch, i)
-                ORDER BY i
-                RETURNING id
-                """,
-                [
-                    now,
-                    owners,
-                    [c.topic_id for c in choices],
-                    [str(c.decision) for c in choices],
-                    [c.source for c in choices],
-                    [c.text for c in choices],
-                    [c.text_version for c in choices],
-                    [c.actor for c in choices],
-                    [epochs[owner] for owner in owners],
-                ],
-            )
-            entries = sorted(row[0] for row in cursor.fetchall())
-            cursor.execute(_UPSERT_CHOICES, [entries])
+        return _write([replace(choice, profile_id=survivors[choice.profile_id]) for choice in choices], now=now)
+
+
+def _write(choices: Sequence[NewChoice], *, now: dt.datetime) -> list[int]:
+    """The same of profiles that are locked, in the caller's transaction."""
+    epochs = raise_epochs({choice.profile_id for choice in choices})
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO audiences_consententry
+                (profile_id, topic_id, decision, source, text, text_version, actor, at, epoch)
+            SELECT profile_id, topic_id, decision, source, text, text_version, actor, %s, epoch
+            FROM unnest(%s::bigint[], %s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
+                        %s::bigint[])
+                 WITH ORDINALITY AS n(profile_id, topic_id, decision, source, text, text_version, actor, epoch, i)
+            ORDER BY i
+            RETURNING id
+            """,
+            [
+                now,
+                [c.profile_id for c in choices],
+                [c.topic_id for c in choices],
+                [str(c.decision) for c in choices],
+                [c.source for c in choices],
+                [c.text for c in choices],
+                [c.text_version for c in choices],
+                [c.actor for c in choices],
+                [epochs[c.profile_id] for c in choices],
+            ],
+        )
+        entries = sorted(row[0] for row in cursor.fetchall())
+        cursor.execute(_UPSERT_CHOICES, [entries])
     return entries
 
 
@@ -116,7 +120,9 @@ def record_grants(
                 [sorted(survivors.values()), is_new],
             )
             saying = sorted(row[0] for row in cursor.fetchall())
-        return record(
+        if not saying:
+            return []
+        return _write(
             [
                 NewChoice(
                     profile_id=profile_id,
