@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django import forms
@@ -71,26 +72,16 @@ class CredentialForm(forms.Form):
         return name
 
     def save(self, *, now: dt.datetime) -> tuple[Credential, Trial] | None:
-        """The credential and what its gateway says of it; None where it cannot be, with the reason beside its field.
+        """The credential and what its gateway says of it. Where the gateway was not reached it is kept, untried."""
 
-        What the gateway refuses is not kept. Where it was not reached, the credential is kept, untried.
-        """
-        try:
-            with transaction.atomic():
-                credential = self.make(now=now)
-                if self.cleaned_data["per_minute"]:
-                    credential.per_minute = self.cleaned_data["per_minute"]
-                    credential.save(update_fields=["per_minute"])
-                trial = try_out(credential, now=now)
-                if trial.is_taken is False:
-                    raise Refused(trial.says)
-        except InvalidCredential as invalid:
-            self.add_error(invalid.field if invalid.field in self.fields else self.key_field, str(invalid))
-            return None
-        except Refused as refused:
-            self.add_error(self.key_field, str(refused))
-            return None
-        return credential, trial
+        def made() -> Credential:
+            credential = self.make(now=now)
+            if self.cleaned_data["per_minute"]:
+                credential.per_minute = self.cleaned_data["per_minute"]
+                credential.save(update_fields=["per_minute"])
+            return credential
+
+        return _kept_if_taken(self, made, now=now)
 
     def make(self, *, now: dt.datetime) -> Credential:
         raise NotImplementedError
@@ -235,12 +226,25 @@ KEYS: dict[str, type[KeyForm]] = {Device.Gateway.FCM: FcmKeyForm, Device.Gateway
 
 
 def put_key(credential: Credential, form: KeyForm, *, now: dt.datetime) -> Trial | None:
-    """Put the form's key in place of the credential's; None where it cannot be, with the reason beside its field. A key
-    that the gateway refuses is not kept: the old one stays."""
+    """Put the form's key in place of the credential's. One that the gateway refuses is not kept: the old one stays."""
+
+    def changed() -> Credential:
+        said = form.cleaned_data
+        replace_secret(credential, secret=said[form.key_field], key_id=said.get("key_id", ""))
+        return credential
+
+    kept = _kept_if_taken(form, changed, now=now)
+    return kept[1] if kept else None
+
+
+def _kept_if_taken(
+    form: CredentialForm | KeyForm, put: Callable[[], Credential], *, now: dt.datetime
+) -> tuple[Credential, Trial] | None:
+    """Put a credential or its key in place and try it with its gateway; None where it cannot be or is refused, with the
+    reason beside its field, and everything as it was."""
     try:
         with transaction.atomic():
-            said = form.cleaned_data
-            replace_secret(credential, secret=said[form.key_field], key_id=said.get("key_id", ""))
+            credential = put()
             trial = try_out(credential, now=now)
             if trial.is_taken is False:
                 raise Refused(trial.says)
@@ -250,7 +254,7 @@ def put_key(credential: Credential, form: KeyForm, *, now: dt.datetime) -> Trial
     except Refused as refused:
         form.add_error(form.key_field, str(refused))
         return None
-    return trial
+    return credential, trial
 
 
 def checked_subject(text: str) -> str:
