@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
+
 from audiences.database_clock import database_now
 from campaigns import launch, planner
 from campaigns.models import Campaign
 from campaigns.results import rollups
 from delivery.models import Wave
 
+log = logging.getLogger(__name__)
 LIVE = (Campaign.State.RUNNING, Campaign.State.PAUSED)
 
 
 def open_due() -> None:
     """Open the waves of campaigns whose time has come, and plan what is not planned yet. Safe to run twice.
 
-    One that fails keeps no other back: it is tried again at the next turn, and the first failure is raised at the end.
+    One that fails keeps no other back: it is told, and tried again at the next turn. The first failure is raised then.
     """
     now = database_now()
     failures: list[Exception] = []
@@ -22,12 +25,14 @@ def open_due() -> None:
         try:
             planner.open_wave(campaign, now=now)
         except Exception as failure:
+            log.error("campaign %s was not opened: %s", campaign.pk, failure)
             failures.append(failure)
     for wave in Wave.objects.filter(state=Wave.State.PLANNING, content_source="campaign").order_by("due_at", "pk"):
         try:
             while planner.plan(wave, now=database_now()):
                 pass
         except Exception as failure:
+            log.error("wave %s was not planned: %s", wave.pk, failure)
             failures.append(failure)
     if failures:
         raise failures[0]
