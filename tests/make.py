@@ -112,6 +112,19 @@ def campaign(**values: Any) -> Campaign:
     )
 
 
+def scheduled(segment: Segment, version: TemplateVersion, *, at: dt.datetime, **values: Any) -> Campaign:
+    """A campaign to this segment that the clock opens then; nobody is left alone unless told so."""
+    made = campaign(
+        template=version.template,
+        version=version,
+        state="scheduled",
+        scheduled_at=at,
+        **{"control_percent": 0, "topic": None, **values},
+    )
+    made.included.add(segment)
+    return made
+
+
 def credential(**values: Any) -> Credential:
     """A web push credential with a real key pair."""
     from base64 import urlsafe_b64encode

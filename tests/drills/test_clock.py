@@ -10,7 +10,6 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from campaigns.models import Campaign
 from delivery.models import Push, Wave
 from tests import make
 from tests.delivery.sending import phones, planned, reachable, states
@@ -49,15 +48,7 @@ def test_a_wave_that_cannot_be_planned_keeps_no_other_wave_back(processes, push_
     broken = make.wave(
         origin="campaign:9999999", state=Wave.State.PLANNING, planned_at=None, due_at=make.NOW, wave_on=start_at.date()
     )
-    campaign = make.campaign(
-        template=version.template,
-        version=version,
-        control_percent=0,
-        topic=None,
-        state=Campaign.State.SCHEDULED,
-        scheduled_at=start_at,
-    )
-    campaign.included.add(make.segment({"everyone": True}))
+    campaign = make.scheduled(make.segment({"everyone": True}), version, at=start_at)
     processes.clock()
     processes.worker()
     wait_for(lambda: Wave.objects.filter(origin=campaign.origin, state=Wave.State.FINISHED).exists())
@@ -130,15 +121,7 @@ def test_hosts_whose_clock_jumps_an_hour_send_nothing_early_late_or_twice(
     for seconds in (3600, -3600, 86_400, 0):
         hosts_clock(seconds)
         starts = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=4)
-        campaign = make.campaign(
-            template=version.template,
-            version=version,
-            control_percent=0,
-            topic=None,
-            state=Campaign.State.SCHEDULED,
-            scheduled_at=starts,
-        )
-        campaign.included.add(everybody)
+        campaign = make.scheduled(everybody, version, at=starts)
         time.sleep(3.5)
         assert not Wave.objects.filter(origin=campaign.origin).exists(), seconds
         wait_for(lambda: Wave.objects.filter(origin=campaign.origin, state="finished").exists())  # noqa: B023

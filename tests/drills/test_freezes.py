@@ -5,7 +5,6 @@ import datetime as dt
 import pytest
 from django.db import connection, transaction
 
-from campaigns.models import Campaign
 from console.clock import LOCK
 from delivery.models import Message, Push, Wave
 from tests import make
@@ -111,17 +110,8 @@ def test_of_two_clocks_one_ticks_and_a_frozen_one_does_not_stop_the_site(process
     campaigns = []
 
     def launched(name, seconds):
-        made = make.campaign(
-            name=name,
-            template=version.template,
-            version=version,
-            control_percent=0,
-            topic=None,
-            state=Campaign.State.SCHEDULED,
-            scheduled_at=dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds),
-        )
-        made.included.add(everybody)
-        campaigns.append(made)
+        at = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds)
+        campaigns.append(make.scheduled(everybody, version, at=at, name=name))
 
     first = processes.clock()
     wait_for(holder_of_the_clock)

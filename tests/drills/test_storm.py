@@ -9,7 +9,6 @@ import time
 import pytest
 
 from audiences.models import Profile
-from campaigns.models import Campaign
 from delivery.models import Message, Push, Wave
 from tests import make
 from tests.delivery.sending import planned
@@ -113,16 +112,8 @@ def test_whatever_happens_at_once_nobody_is_pushed_to_who_left_and_nothing_goes_
 def launched(segment, topic):
     """A campaign to this segment, now, through the clock and the planner. Returns its waves' origin."""
     version = make.version(title="News", body="of today")
-    campaign = make.campaign(
-        template=version.template,
-        version=version,
-        control_percent=10,
-        topic=topic,
-        state=Campaign.State.SCHEDULED,
-        scheduled_at=dt.datetime.now(dt.UTC),
-    )
-    campaign.included.add(segment)
-    return campaign.origin
+    at = dt.datetime.now(dt.UTC)
+    return make.scheduled(segment, version, at=at, control_percent=10, topic=topic).origin
 
 
 def assert_copies_replace(*services):
