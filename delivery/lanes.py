@@ -34,13 +34,13 @@ _EMPTY = """
 SELECT t.frees_at FROM delivery_throttle t
 WHERE w.per_minute IS NOT NULL AND t.name = 'wave:' || w.id AND t.frees_at > clock_timestamp()
 """
+# The order has it look in the index of what is due: without it PostgreSQL reads through all that has gone out already.
 _HAS_DUE = """
 SELECT FROM delivery_message m
 WHERE m.wave_id = w.id AND m.wave_on = w.wave_on AND m.state = 'queued'
   AND m.due_at <= now() - make_interval(secs => {patience})
 ORDER BY m.due_at LIMIT 1
 """
-# The order has it look in the index of what is due: without it PostgreSQL reads through all that has gone out already.
 # Waves are gone through in random order until enough have been found: not all of thousands are looked at.
 _DUE = f"""
 SELECT w.id FROM (
