@@ -75,7 +75,7 @@ class Batch:
         origin = self._pool.allow(post.url, public=self._public)
         lane = self._lanes.get(origin)
         if lane is None:
-            lane = self._lanes[origin] = Lane(self._pool, origin, seek=self._seek)
+            lane = self._lanes[origin] = Lane(self._pool, origin, latest=self._latest, seek=self._seek)
         exchange = Exchange(post, "/" + post.url.split("/", 3)[3], self._largest)
         lane.waiting.append(exchange)
         return exchange
@@ -116,8 +116,6 @@ class Batch:
     def _push(self) -> None:
         now = time.monotonic()
         for lane in self._lanes.values():
-            if now >= self._latest:
-                lane.stop_beginning()
             lane.look(now)
             lane.push()
         self._watch()

@@ -22,8 +22,11 @@ _ORIGIN = re.compile(r"(https?)://(\[[^\]]+\]|[^:]+)(?::(\d+))?")
 
 
 class Lane:
-    def __init__(self, pool: Pool, origin: str, *, seek: Callable[[Lane], None]) -> None:
-        """`seek` finds the lane's addresses in a thread; found() or failed() is then called in the loop's."""
+    def __init__(self, pool: Pool, origin: str, *, latest: float, seek: Callable[[Lane], None]) -> None:
+        """Nothing begins after `latest`, a moment of time.monotonic().
+
+        `seek` finds the lane's addresses in a thread; found() or failed() is then called in the loop's.
+        """
         scheme, host, port = _ORIGIN.fullmatch(origin).groups()  # type: ignore[union-attr]
         self.pool = pool
         self.origin = origin
@@ -34,6 +37,7 @@ class Lane:
         self.waiting: deque[Exchange] = deque()
         self.connections: dict[Line, Connection] = {}
         self.opening: dict[Line, tuple[str, float]] = {}  # line: its address, and until when to wait for it
+        self._latest = latest
         self._seek = seek
         self._seeking = False
         self._addresses: list[str] | None = None
@@ -47,6 +51,7 @@ class Lane:
 
     def push(self) -> None:
         """Begin what can begin, send what is queued, take or open the connections that are missing."""
+        self._stop_if_late()
         self._begin()
         while self.waiting and self._wants_another():
             kept = self.pool.take(self.origin)
@@ -63,16 +68,22 @@ class Lane:
                 return
 
     def _begin(self) -> None:
-        for connection in self.connections.values():
+        for connection in list(self.connections.values()):
             while self.waiting and connection.room() > 0:
                 exchange = self.waiting.popleft()
                 try:
                     connection.begin(exchange)
                 except ValueError as invalid:
                     exchange.end("unsafe", str(invalid))
-            if connection.out or connection.line.pending:
+            self._stop_if_late()
+            if not connection.closed and (connection.out or connection.line.pending):
                 connection.flush()
         self.sweep()
+
+    def _stop_if_late(self) -> None:
+        """Asked right before bytes leave: a process can be stopped at any line, and wake up when its lease is over."""
+        if time.monotonic() >= self._latest:
+            self.stop_beginning()
 
     def sweep(self) -> None:
         """Take out connections that ended; what they proved not to have sent goes first."""
@@ -130,6 +141,7 @@ class Lane:
         self.opening[line] = (address, time.monotonic() + patience)
 
     def on_event(self, line: Line, *, readable: bool, writable: bool) -> None:
+        self._stop_if_late()
         connection = self.connections.get(line)
         if connection is not None:
             if writable:
@@ -192,11 +204,11 @@ class Lane:
 
     def stop_beginning(self) -> None:
         """The lease or the deadline has passed: what waits is not begun any more."""
+        is_reached = any(one.is_ready for one in self.connections.values())
         for connection in self.connections.values():
             if connection.is_stuck():
                 connection.lose("it took nothing in before the lease ended")
         self.sweep()
-        is_reached = any(one.is_ready for one in self.connections.values())
         while self.waiting:
             exchange = self.waiting.popleft()
             if is_reached:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,14 @@ from delivery.models import Credential
 from delivery.payload import new_push_ids
 
 PAYLOAD = {"v": 1, "receipt": "r.1", "title": "Hello", "body": "We have news.", "manage": "https://example.com/p/1"}
+
+
+class Asleep(dict[str, str]):
+    """Headers over which the process sleeps beyond its lease, just as their request begins."""
+
+    def items(self) -> Any:
+        time.sleep(0.6)
+        return super().items()
 
 
 def letter(address: str, **values: Any) -> Letter:

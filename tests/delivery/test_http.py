@@ -9,6 +9,7 @@ import pytest
 
 from delivery.addresses import UnsafeAddress, check_public, check_push_address
 from delivery.http import Client, Post
+from tests.delivery.letters import Asleep
 
 BAD_URLS = [
     "http://fcm.googleapis.com/x",
@@ -343,6 +344,26 @@ def test_nothing_begins_after_the_lease(listen):
     client.close()
     assert [a.proved for a in answers] == ["not_begun"] * 3
     assert server.bytes == 0
+
+
+def test_who_falls_asleep_between_two_requests_sends_only_the_first(listen):
+    def slow(server, connection):
+        while server.read(connection):
+            time.sleep(0.1)
+            connection.send(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    server = listen(slow)
+    client = Client(exempt=[server.url])
+    awake = [lambda: Post(server.url + "/x", {}, b"body")] * 4
+    client.post_each(awake)
+    before = server.bytes // 4
+    answers = client.post_each(
+        [awake[0], lambda: Post(server.url + "/x", Asleep(), b"body"), *awake[2:]], until=time.monotonic() + 0.5
+    )
+    client.close()
+    assert server.connections == 4
+    assert [answer.proved for answer in answers] == ["answered"] + ["not_begun"] * 3
+    assert server.bytes == before * 5
 
 
 def one_each(server, connection):

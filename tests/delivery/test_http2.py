@@ -10,6 +10,7 @@ import pytest
 
 from delivery.http import Client, Post
 from tests.benchmarks.world import make_certificate
+from tests.delivery.letters import Asleep
 from tests.gateways.http2 import Gone, Http2Server
 
 LARGEST = 64 * 1024
@@ -589,6 +590,17 @@ def test_nothing_begins_after_the_lease_though_the_deadline_is_later(serve, clie
     found = proofs(answers)
     assert set(found) == {"answered", "not_begun"}
     assert found.count("answered") == len(server.requests)
+
+
+def test_who_falls_asleep_before_a_piece_leaves_sends_nothing_of_it(serve, client_of):
+    server = serve(lambda peer: (peer.greet(), peer.answer_all()))
+    client = client_of(server)
+    client.post_each(makers(server, 2))
+    posts = [*makers(server, 3), lambda: Post(f"{server.origin}/push/3", Asleep(), b"body"), *makers(server, 2)]
+    answers = client.post_each(posts, until=time.monotonic() + 0.5)
+    assert proofs(answers) == ["not_begun"] * 6
+    assert len(server.requests) == 2
+    assert client.post_each(makers(server, 1))[0].status == 201
 
 
 def test_a_child_process_makes_connections_of_its_own(serve, client_of):
