@@ -17,6 +17,7 @@ from campaigns.models import Campaign
 from delivery import tally
 from delivery.models import Cap, Hold, Loss, Message, Push
 from tests import make
+from tests.browser.sites import until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -237,11 +238,9 @@ def test_the_watch_sees_what_it_watches_for(signed_in: Callable[..., BrowserCont
     watched = Watched(signed_in(), live_server.url)
     watched.page.goto("/console/settings/topics/")
     watched.page.evaluate("setTimeout(() => alert('seen'))")
-    watched.page.wait_for_timeout(100)
+    until(lambda: any("dialog: seen" in trouble for trouble in watched.troubles), page=watched.page)
     watched.page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=alert(1)>')")
-    watched.page.wait_for_timeout(300)
-    assert any("dialog: seen" in trouble for trouble in watched.troubles)
-    assert any("Content Security Policy" in trouble for trouble in watched.troubles)
+    until(lambda: any("Content Security Policy" in trouble for trouble in watched.troubles), page=watched.page)
 
 
 ORDINARY = ["Blue mug", "Ada Byron", "Win back", "Summer sale, last days", "price-drops", "Order Completed", "Zoë"]

@@ -256,7 +256,7 @@ def test_the_prompt_fits_its_window(chromium, site, source, credential, picture,
     page.evaluate("() => { heed.prompt() }")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
-    page.wait_for_timeout(400)
+    dialog.evaluate("(card) => Promise.all(card.getAnimations().map((one) => one.finished)).then(() => null)")
     page.screenshot(path=picture(f"soft-prompt-{name}-{scheme}"))
     box = dialog.bounding_box()
     assert box["x"] >= 0

@@ -41,6 +41,15 @@ ACT = """async ([kind, action]) => {
   }
   return self.opened;
 }"""
+KEPT = """(shelf) => new Promise((resolve) => {
+  const opening = indexedDB.open("heed", 1);
+  opening.onupgradeneeded = () => opening.transaction.abort();
+  opening.onerror = () => resolve(0);
+  opening.onsuccess = () => {
+    const counting = opening.result.transaction(shelf).objectStore(shelf).count();
+    counting.onsuccess = () => { opening.result.close(); resolve(counting.result); };
+  };
+})"""
 AUTH = "MDEyMzQ1Njc4OWFiY2RlZg"
 
 
@@ -82,6 +91,10 @@ class Pushed:
 
     def shown(self) -> list[dict[str, Any]]:
         return self.page.evaluate(SHOWN)
+
+    def kept(self, shelf: str) -> int:
+        """How many things the worker keeps on this shelf of its database."""
+        return self.worker.evaluate(KEPT, shelf)
 
     def act(self, kind: str, action: str = "") -> list[str]:
         """Click ("notificationclick") or close every notification; the links opened so far."""
@@ -271,8 +284,8 @@ def test_receipts_that_failed_twice_come_with_the_next_event(pushed, push, door)
     door.shut["/v1/receipts"] = 2
     first, second = push(), push()
     pushed.deliver(first)
-    until(lambda: len(door.refused) == 2, page=pushed.page)
-    pushed.page.wait_for_timeout(300)
+    until(lambda: pushed.kept("receipts"), page=pushed.page)
+    assert len(door.refused) == 2
     pushed.deliver(second)
     until(lambda: told(second)["shown"], page=pushed.page)
     assert told(first)["shown"]
@@ -317,7 +330,7 @@ def registered(pushed, door):
         }""",
         {"known": known, "host": door.origin},
     )
-    pushed.page.wait_for_timeout(300)
+    until(lambda: pushed.kept("device"), page=pushed.page)
     pushed.page.goto("about:blank")
     return Device.objects.get(key=known["device"]["id"])
 
@@ -337,7 +350,6 @@ def test_a_change_that_could_not_be_told_is_told_when_the_browser_is_online_agai
     pushed.worker.evaluate(CHANGE, KEYS)
     until(lambda: door.refused == ["/v1/devices"] * 2, page=pushed.page)
     assert Device.objects.get(pk=before.pk).address == OLD
-    pushed.page.wait_for_timeout(300)
     pushed.worker.evaluate("() => self.dispatchEvent(new SyncEvent('sync', { tag: 'heed' }))")
     until(lambda: Device.objects.get(pk=before.pk).address == FRESH, page=pushed.page)
     pushed.worker.evaluate("() => self.dispatchEvent(new SyncEvent('sync', { tag: 'heed' }))")
