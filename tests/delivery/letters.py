@@ -24,7 +24,7 @@ class Asleep(dict[str, str]):
     """Headers over which the process sleeps beyond its lease, just as their request begins."""
 
     def items(self) -> Any:
-        time.sleep(0.6)
+        time.sleep(2.1)
         return super().items()
 
 
