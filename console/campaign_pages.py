@@ -16,9 +16,9 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from audiences.database_clock import database_now
 from audiences.models import EventName
 from campaigns import launch as deeds
 from campaigns import preflight
@@ -116,8 +116,8 @@ def summary(request: HttpRequest) -> HttpResponse:
         raise Http404
     saved = get_object_or_404(Campaign, pk=int(pk), state=State.DRAFT) if pk else Campaign()
     form = CampaignForm(request.POST, instance=saved)
-    now = timezone.now()
-    found = _problems_of(form)
+    now = database_now()
+    found = _problems_of(form, now=now)
     said = form.cleaned_data
     return render(
         request,
@@ -144,7 +144,7 @@ def summary(request: HttpRequest) -> HttpResponse:
 def launch(request: HttpRequest, pk: int) -> HttpResponse:
     """GET asks, with what it will do; POST launches."""
     found = get_object_or_404(Campaign.objects.select_related("template", "topic"), pk=pk)
-    now = timezone.now()
+    now = database_now()
     if request.method == "POST":
         try:
             deeds.launch(found, by=request.user, now=now)  # type: ignore[arg-type]
@@ -186,7 +186,7 @@ def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
     found = get_object_or_404(Campaign, pk=pk)
     address = reverse(PAGE, args=[pk])
     if request.method == "POST":
-        now = timezone.now()
+        now = database_now()
         late = _too_late(found, now=now) if name == "resume" else ""
         done = {
             "pause": lambda: deeds.pause(found, now=now),
@@ -210,7 +210,7 @@ def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
         crumbs=[*_crumbs(), (found.name, address)],
         campaign=found,
         deed=wanted,
-        warning=_too_late(found, now=timezone.now()) if name == "resume" else "",
+        warning=_too_late(found, now=database_now()) if name == "resume" else "",
     )
 
 
@@ -269,7 +269,7 @@ def _too_late(campaign: Campaign, *, now: dt.datetime) -> str:
 def _form(request: HttpRequest, campaign: Campaign) -> HttpResponse:
     form = CampaignForm(request.POST or None, instance=campaign)
     if "launch" in request.POST:
-        for problem in _problems_of(CampaignForm(request.POST, instance=copy(campaign))):
+        for problem in _problems_of(CampaignForm(request.POST, instance=copy(campaign)), now=database_now()):
             field = "start_at" if problem.field == "scheduled_at" else problem.field
             if problem.severity == "error" and not form.has_error(field or NON_FIELD_ERRORS):
                 form.add_error(field if field in form.fields else None, problem.message)
@@ -293,7 +293,7 @@ def _form(request: HttpRequest, campaign: Campaign) -> HttpResponse:
 
 def _running(campaign: Campaign, *, said_state: str = "") -> dict[str, Any]:
     """What the page of a launched campaign shows. `said_state`: what the page that asks shows of its state already."""
-    live = live_view(campaign, now=timezone.now())
+    live = live_view(campaign, now=database_now())
     return {
         "campaign": campaign,
         "live": live,
@@ -306,7 +306,7 @@ def _running(campaign: Campaign, *, said_state: str = "") -> dict[str, Any]:
     }
 
 
-def _problems_of(form: CampaignForm) -> list[preflight.Problem]:
+def _problems_of(form: CampaignForm, *, now: dt.datetime) -> list[preflight.Problem]:
     """What is wrong with the form and missing in it, or, if nothing is, what preflight says to what it would save."""
     if not form.is_valid():
         wrong = [
@@ -316,7 +316,7 @@ def _problems_of(form: CampaignForm) -> list[preflight.Problem]:
         ]
         return wrong + [problem for problem in preflight.measuring(form.instance) if not form.has_error(problem.field)]
     with transaction.atomic():
-        found = preflight.problems(form.save(), now=timezone.now())
+        found = preflight.problems(form.save(), now=now)
         transaction.set_rollback(True)
     return found
 

@@ -8,10 +8,10 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from audiences.database_clock import database_now
 from audiences.models import Device
 from console import stops
 from console.admin.site import Crumb, console_page, render_page
@@ -83,7 +83,7 @@ def new(request: HttpRequest, gateway: str) -> HttpResponse:
         raise Http404
     asked = {name: text for name in ("app", "environment") if (text := request.GET.get(name, ""))}
     form = NEW[gateway](request.POST or None, request.FILES or None, initial=asked)
-    if request.method == "POST" and form.is_valid() and (made := form.save(now=timezone.now())):
+    if request.method == "POST" and form.is_valid() and (made := form.save(now=database_now())):
         credential, trial = made
         _tell(request, f"“{credential.name}” is ready.", trial)
         return HttpResponseRedirect(reverse(PAGE, args=[credential.pk]))
@@ -100,7 +100,7 @@ def replace_key(request: HttpRequest, pk: int) -> HttpResponse:
     page = reverse(PAGE, args=[pk])
     form = KEYS[credential.gateway](request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
-        trial = put_key(credential, form, now=timezone.now())
+        trial = put_key(credential, form, now=database_now())
         if trial is not None:
             stops.forget()
             _tell(request, "The key is replaced.", trial)

@@ -10,9 +10,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST
 
+from audiences.database_clock import database_now
 from audiences.feedback import QUARANTINE_DAYS
 from campaigns import launch
 from campaigns.models import Campaign
@@ -43,7 +43,7 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
         if not named or str(hold.pk) == named
     ]
     dropped = [hold for hold in held if hold.reason == losses.REASON]
-    now = timezone.now()
+    now = database_now()
     if (
         request.method == "POST"
         and "sure" not in request.POST
@@ -81,7 +81,7 @@ def resume(request: HttpRequest, pk: int) -> HttpResponse:
 def pause(request: HttpRequest, pk: int) -> HttpResponse:
     """Nothing goes out with it until somebody resumes it."""
     credential = get_object_or_404(Credential, pk=pk, retired_at=None)
-    holds.pause(credential, because=f"Paused by {request.user}.", now=timezone.now())
+    holds.pause(credential, because=f"Paused by {request.user}.", now=database_now())
     stops.forget()
     messages.success(request, f"“{credential.name}” is paused: what would go out with it waits.")
     return HttpResponseRedirect(reverse("console:delivery_credential_change", args=[pk]))
@@ -91,7 +91,7 @@ def pause(request: HttpRequest, pk: int) -> HttpResponse:
 def figures(request: HttpRequest, pk: int) -> HttpResponse:
     """Whom it serves and what it sent, alone: its page fetches it, since counting takes a while."""
     credential = get_object_or_404(Credential, pk=pk)
-    found = credential_state.figures(credential, now=timezone.now())
+    found = credential_state.figures(credential, now=database_now())
     why = reason_words(found.last.reason) if found.last and found.last.reason else ""
     return render(request, "console/credential_figures.html", {"figures": found, "why": why})
 
@@ -107,7 +107,7 @@ class SinceForm(forms.Form):
 def devices(request: HttpRequest, pk: int) -> HttpResponse:
     """Which of this credential's devices were set aside since a moment; POST brings them back."""
     credential = get_object_or_404(Credential, pk=pk)
-    now = timezone.now()
+    now = database_now()
     form = SinceForm(request.POST if request.method == "POST" else request.GET or None)
     losses_of = Loss.objects.filter(credential=credential, count__gt=0).order_by("since")
     first = losses_of.values_list("since", flat=True).first()

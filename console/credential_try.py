@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from audiences.database_clock import database_now
 from audiences.look_up import profile_named
 from audiences.models import Device, Profile
 from console.admin.site import console_page, render_page
@@ -63,7 +64,7 @@ def send(request: HttpRequest, pk: int) -> HttpResponse:
     credential = get_object_or_404(Credential, pk=pk, retired_at=None)
     form = ToForm(credential, request.POST or None)
     if request.method == "POST" and form.is_valid():
-        now = timezone.now()
+        now = database_now()
         profile = form.cleaned_data["to"]
         site = SendingRules.current().site_name
         content = {

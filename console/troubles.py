@@ -99,7 +99,7 @@ def _processes(now: dt.datetime, webhooks: list[WebhookEndpoint]) -> Iterator[Tr
 def _clocks() -> Iterator[Trouble]:
     if wrong := wrong_clock():
         yield Trouble(
-            "bad", f"This server's clock is {wrong} the database's: times here, and “now”, are not those of sending."
+            "bad", f"This server's clock is {wrong} the database's: some times on these pages are not those of sending."
         )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audiences import consent
+from audiences.database_clock import database_now
 from audiences.models import Decision, Topic
 from console.api.base import ApiView, Plain, Strict, profile_of
 from console.api.idempotency import idempotent
@@ -64,6 +64,6 @@ class Choices(ApiView):
                     actor=f"API key {request.auth.name}",
                 )
             ],
-            now=timezone.now(),
+            now=database_now(),
         )
         return Response({"entry": entries[0]}, status=201)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from rest_framework.response import Response
 from audiences import devices
 from audiences.arrivals import Arrival, ConsentSaid, DeviceSaid, Keys
 from audiences.calls import Malformed
+from audiences.database_clock import database_now
 from audiences.devices import device_keys
 from audiences.models import Device, Permission
 from audiences.registration import MalformedArrival, arrive
@@ -113,7 +115,7 @@ class BulkDevices(ApiView):
         """Up to 1,000 at once: all of them, or none. Those of people who were erased are named in `erased`."""
         many = ManyDevices(data=request.data)
         many.is_valid(raise_exception=True)
-        found = _registered(many.validated_data["devices"], prefix="/devices")
+        found = _registered(many.validated_data["devices"], prefix="/devices", now=database_now())
         return Response(
             {
                 "results": [str(device.public_id) if device else None for device in found],
@@ -146,7 +148,7 @@ class OneDevice(ApiView):
         """What the browser or phone allows now. It is not consent: `/api/choices` records that."""
         shape = PermissionChange(data=request.data)
         shape.is_valid(raise_exception=True)
-        values = devices.permission_values(shape.validated_data["permission"], now=timezone.now())
+        values = devices.permission_values(shape.validated_data["permission"], now=database_now())
         devices.change(Device.objects.filter(public_id=public_id), **values)
         return _shown(public_id, request)
 
@@ -160,7 +162,7 @@ class OneDevice(ApiView):
 class LeavingDevice(ApiView):
     def post(self, request: Request, public_id: UUID) -> Response:
         """Logged out: nothing personal goes there until it is registered again."""
-        devices.change(Device.objects.filter(public_id=public_id), detached_at=timezone.now())
+        devices.change(Device.objects.filter(public_id=public_id), detached_at=database_now())
         return _shown(public_id, request)
 
 
@@ -183,7 +185,7 @@ class Leaving(ApiView):
         count = devices.detach(
             keys=device_keys(key) if key else [],
             addresses={address, address.lower()} if address else [],
-            now=timezone.now(),
+            now=database_now(),
         )
         return Response({"detached": count})
 
@@ -200,15 +202,15 @@ _FIELDS = {
 
 
 def _registered_one(said: Mapping[str, Any], request: Request) -> Response:
-    now = timezone.now()
-    (device,) = _registered([said])
+    now = database_now()
+    (device,) = _registered([said], now=now)
     if device is None:
         raise Invalid("This person was erased.", pointer="/external_id")
     status = 201 if device.created_at >= now else 200
     return Response(DeviceShape(device, context={"request": request}).data, status=status)
 
 
-def _registered(said: Sequence[Mapping[str, Any]], *, prefix: str = "") -> list[Device | None]:
+def _registered(said: Sequence[Mapping[str, Any]], *, prefix: str = "", now: dt.datetime) -> list[Device | None]:
     """The devices, in order; None for people who were erased. Raises Invalid with a pointer to the first bad one."""
     for index, one in enumerate(said):
         if one["gateway"] == Device.Gateway.WEBPUSH:
@@ -217,7 +219,7 @@ def _registered(said: Sequence[Mapping[str, Any]], *, prefix: str = "") -> list[
             except UnsafeAddress as unsafe:
                 raise Invalid(str(unsafe), pointer=_pointer(prefix, index, "address")) from None
     try:
-        return arrive([_arrival(one) for one in said], source=None, now=timezone.now())
+        return arrive([_arrival(one) for one in said], source=None, now=now)
     except MalformedArrival as bad:
         raise Invalid(bad.reason, pointer=_pointer(prefix, bad.index, _field(bad))) from None
 

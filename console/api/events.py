@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audiences.database_clock import database_now
 from audiences.ingest import accept
 from console.api.base import ApiView, Moment, Plain, Strict
 from console.api.idempotency import idempotent
@@ -44,7 +44,7 @@ class Events(ApiView):
             }
             for one in shape.validated_data["events"]
         ]
-        result = accept(calls, source=None, now=timezone.now())
+        result = accept(calls, source=None, now=database_now())
         if result.rejected and not result.stored:
             index, path, reason = result.rejected[0]
             raise Invalid(reason, pointer=f"/events/{index}/{path}")

@@ -11,6 +11,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audiences.database_clock import database_now
 from audiences.ingest import accept
 from audiences.models import Choice, Event, Profile
 from audiences.segments.of_profile import segments_of
@@ -55,7 +56,7 @@ def upsert(said: list[dict[str, Any]]) -> None:
         }
         for one in said
     ]
-    result = accept(calls, source=None, now=timezone.now())
+    result = accept(calls, source=None, now=database_now())
     if result.rejected:
         index, path, reason = result.rejected[0]
         raise Invalid(reason, pointer=f"/{index}/{path}")

@@ -7,11 +7,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audiences.database_clock import database_now
 from audiences.models import Identifier, Topic
 from campaigns import app_options
 from campaigns.models import MessageTemplate, TemplateVersion
@@ -114,7 +114,7 @@ class Sending(Messages):
         shape = NewMessage(data=request.data)
         shape.is_valid(raise_exception=True)
         said = shape.validated_data
-        now = timezone.now()
+        now = database_now()
         submission, profiles = _submission(said, request.auth, now=now)
         try:
             (made,) = submit([submission], now=now)

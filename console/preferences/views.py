@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable
 from functools import wraps
 
@@ -10,11 +11,11 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
 from audiences import consent
+from audiences.database_clock import database_now
 from audiences.models import Choice, Decision, Profile, Topic
 from audiences.preference_links import Link, read
 from console.preferences.forms import PreferenceForm
@@ -54,7 +55,7 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST":
         return _opt_out(token)
     try:
-        _profile_of(token)
+        _profile_of(token, now=database_now())
     except Http404:
         return _no_link(request)
     response = HttpResponseRedirect(reverse("preferences:page"), status=303)
@@ -75,7 +76,8 @@ def opt_out_in_one_click(request: HttpRequest, token: str) -> HttpResponse:
 def preferences(request: HttpRequest) -> HttpResponse:
     """The page: topics, and all or nothing. Only POST changes anything."""
     token = request.COOKIES.get(COOKIE, "")
-    link = read(token, now=timezone.now()) if token else None
+    now = database_now()
+    link = read(token, now=now) if token else None
     if link is None:
         return _no_link(request)
     profile = _survivor(link)
@@ -86,7 +88,7 @@ def preferences(request: HttpRequest) -> HttpResponse:
         may_edit=link.may_edit,
     )
     if request.method == "POST" and form.is_valid():
-        consent.record(form.new_choices(profile.pk), now=timezone.now())
+        consent.record(form.new_choices(profile.pk), now=now)
         return HttpResponseRedirect(f"{reverse('preferences:page')}?saved", status=303)
     return render(
         request,
@@ -100,7 +102,8 @@ def _no_link(request: HttpRequest) -> HttpResponse:
 
 
 def _opt_out(token: str) -> HttpResponse:
-    profile = _profile_of(token)
+    now = database_now()
+    profile = _profile_of(token, now=now)
     if not Choice.objects.filter(profile=profile, topic=None, decision=Decision.OUT).exists():
         consent.record(
             [
@@ -108,13 +111,13 @@ def _opt_out(token: str) -> HttpResponse:
                     profile_id=profile.pk, topic_id=None, decision=Decision.OUT, source="one-click opt-out"
                 )
             ],
-            now=timezone.now(),
+            now=now,
         )
     return HttpResponse("You get no more notifications.", content_type="text/plain")
 
 
-def _profile_of(token: str) -> Profile:
-    link = read(token, now=timezone.now())
+def _profile_of(token: str, *, now: dt.datetime) -> Profile:
+    link = read(token, now=now)
     if link is None:
         raise Http404
     return _survivor(link)

@@ -6,9 +6,9 @@ import datetime as dt
 
 import msgspec
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
 from audiences.calls import LARGEST_CALL, Context
+from audiences.database_clock import database_now
 from audiences.ingest import Accepted, accept
 from audiences.models import Source
 from console.tracking import device_limits, push_events
@@ -78,7 +78,7 @@ def _accept(
     context: Context | None = None,
     kind: str | None = None,
 ) -> Accepted:
-    now = timezone.now()
+    now = database_now()
     result = accept(
         calls,
         source=source,

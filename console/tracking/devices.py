@@ -8,11 +8,11 @@ from uuid import UUID
 import msgspec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 
 from audiences import devices
 from audiences.arrivals import Arrival, DeviceSaid
 from audiences.calls import Malformed
+from audiences.database_clock import database_now
 from audiences.devices import device_keys
 from audiences.models import Device
 from audiences.registration import arrive
@@ -49,7 +49,7 @@ def register(request: HttpRequest) -> HttpResponse:
     try:
         if said.gateway == Device.Gateway.WEBPUSH and said.address:
             check_push_address(said.address, exempt=settings.HEED_PUSH_ORIGINS)
-        (device,) = arrive([arrival], source=source, now=timezone.now())
+        (device,) = arrive([arrival], source=source, now=database_now())
     except UnsafeAddress as unsafe:
         raise malformed("device.address", str(unsafe)) from None
     except Malformed as bad:
@@ -75,6 +75,6 @@ def detach(request: HttpRequest) -> HttpResponse:
     devices.detach(
         keys=device_keys(leaving.id) if leaving.id else [],
         addresses={leaving.address, leaving.address.lower()} if leaving.address else [],
-        now=timezone.now(),
+        now=database_now(),
     )
     return answer({"success": True})
