@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from delivery.content import Rendered
 from delivery.gates.facts import DeviceFacts, EarlierPush, Facts
@@ -12,8 +13,7 @@ from delivery.gates.verdict import Verdict
 from delivery.gateways.base import Letter, Outcome
 
 
-@dataclass(slots=True)
-class Sending:
+class Sending(msgspec.Struct):
     """One push under way. `earlier`: what its last attempt left, where this is not the first."""
 
     id: str
@@ -52,8 +52,7 @@ Wait = tuple[dt.datetime, str]
 """Until when devices of a message are left out for now, and the reason code."""
 
 
-@dataclass(slots=True)
-class Parcel:
+class Parcel(msgspec.Struct):
     """One message to be pushed. `settled` are the states of pushes that an earlier attempt finished; `waits` says until
     when some of its devices are left out, if any are."""
 
@@ -62,7 +61,7 @@ class Parcel:
     rendered: Rendered
     sendings: list[Sending]
     good_until: dt.datetime
-    settled: list[str] = field(default_factory=list)
+    settled: list[str] = []
     waits: Wait | None = None
 
     def put_off(self, sendings: Collection[Sending], until: dt.datetime, reason: str) -> None:

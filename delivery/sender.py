@@ -25,6 +25,9 @@ from delivery.lanes import Line
 from delivery.parcel import Sending
 from delivery.routes import Routes
 
+COLLECT_EVERY = 50_000
+"""Values that a worker makes before the collector looks for cycles: more than a claim holds, and a claim has none."""
+
 
 class NoCredential(LookupError):
     """There is nothing to send with: the console's settings say how to make a push credential."""
@@ -112,4 +115,5 @@ def build_sender(*, roots: tuple[bytes, ...] = ()) -> Sender:
     # What is loaded by now lives as long as the process: the collector need not walk it again and again.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECT_EVERY)
     return sender

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime as dt
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+import msgspec
 from django.db import connection
 from django.db.models import Q
 
@@ -31,12 +31,11 @@ SLICE = 20_000
 TRIES = 4
 
 
-@dataclass(slots=True)
-class Devices:
+class Devices(msgspec.Struct):
     """`chosen`: to push to now; `waits`: until when others are left out. Where none is chosen but may be later, `no`
     says what it waits for, `held_by` for which hold, `due_at` when it is looked at if nobody wakes it before."""
 
-    chosen: list[DeviceFacts] = field(default_factory=list)
+    chosen: list[DeviceFacts] = []
     waits: Wait | None = None
     no: Verdict | None = None
     held_by: int | None = None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from audiences.models import Device, Permission
 from delivery.models import Cap, SendingRules, Wave
@@ -14,8 +15,7 @@ THROTTLED = "throttled_by_us"
 LIVE = {Permission.GRANTED, Permission.PROVISIONAL}
 
 
-@dataclass(slots=True)
-class DeviceFacts:
+class DeviceFacts(msgspec.Struct):
     """One device of the profile. `dead`: why its address is, or nothing; `registered_at`: since when its address is
     known; `credential_id`: what it is pushed to with."""
 
@@ -69,8 +69,7 @@ class DeviceFacts:
         return "" if self.credential_id else "credential_missing"
 
 
-@dataclass(frozen=True, slots=True)
-class ChoiceFacts:
+class ChoiceFacts(msgspec.Struct, frozen=True):
     """The explicit decision for one topic (or all), and the mark that its latest opt-out left."""
 
     decision: str
@@ -78,8 +77,7 @@ class ChoiceFacts:
     out_at: dt.datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(msgspec.Struct, frozen=True):
     """One message that this profile got, or may have got: when, in which topic and class."""
 
     at: dt.datetime
@@ -87,8 +85,7 @@ class Intent:
     message_class: str
 
 
-@dataclass(frozen=True, slots=True)
-class EarlierPush:
+class EarlierPush(msgspec.Struct, frozen=True):
     """A push that this message's send key already has on a device."""
 
     id: Any
@@ -100,8 +97,7 @@ class EarlierPush:
     reason: str
 
 
-@dataclass(slots=True)
-class Facts:
+class Facts(msgspec.Struct):
     """Everything that is known of one message's profile. `profile_id` is the survivor of any merge. `is_reassigned`: it
     has no live device, and one that it had is somebody else's now. `reason`: why it has waited until now, if it has."""
 
@@ -121,11 +117,11 @@ class Facts:
     erased: bool = False
     epoch: int = 0
     zone: str = ""
-    devices: list[DeviceFacts] = field(default_factory=list)
+    devices: list[DeviceFacts] = []
     is_reassigned: bool = False
-    choices: dict[int | None, ChoiceFacts] = field(default_factory=dict)
-    intents: list[Intent] = field(default_factory=list)
-    earlier: dict[int, EarlierPush] = field(default_factory=dict)
+    choices: dict[int | None, ChoiceFacts] = {}
+    intents: list[Intent] = []
+    earlier: dict[int, EarlierPush] = {}
     data: Any = None
     occurrence: int = 0
     own_end: dt.datetime | None = None

@@ -82,7 +82,7 @@ def test_the_first_no_decides():
     ],
 )
 def test_a_device_that_cannot_be_pushed_to_says_why(changed, reason):
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     assert checks.device(facts(devices=[replace(LIVE, **changed)]), now=NOW).reason == reason
 
@@ -94,7 +94,7 @@ def test_whose_device_is_somebody_elses_now_is_told_so_unless_another_one_is_liv
 
 
 def test_one_live_device_is_enough():
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     assert checks.device(facts(devices=[replace(LIVE, dead="gone"), LIVE]), now=NOW).allowed
 

@@ -1,9 +1,9 @@
 """Which credential serves which device."""
 
-import dataclasses
 import datetime as dt
 
 import pytest
+from msgspec.structs import replace
 
 from delivery.gates.facts import DeviceFacts
 from delivery.models import Credential
@@ -19,7 +19,7 @@ def routes(*credentials):
 
 
 def served(among, **values):
-    device = dataclasses.replace(PHONE, **values)
+    device = replace(PHONE, **values)
     among.serve([device])
     return device.credential_id
 
@@ -50,6 +50,6 @@ def test_an_app_has_its_own_credential_in_its_own_environment(app, environment, 
 
 
 def test_a_device_without_a_credential_is_not_live():
-    device = dataclasses.replace(PHONE)
+    device = replace(PHONE)
     routes({"gateway": "webpush", "public_key": "x"}).serve([device])
     assert device.why_not_live == "credential_missing"
