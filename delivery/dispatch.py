@@ -25,8 +25,8 @@ from delivery.checkpoints import checkpoint
 from delivery.content import Rendered, Rendering, Unrenderable, source_named
 from delivery.gates.facts import DeviceFacts, Facts
 from delivery.gates.fetch import Fetcher
-from delivery.gates.judge import AFTER_CONTENT, judge
-from delivery.gates.verdict import Verdict
+from delivery.gates.judge import judge_each
+from delivery.gates.verdict import Verdict, Verdicts, good_until
 from delivery.gateways.base import Letter
 from delivery.lanes import Lane
 from delivery.learning import learn, learn_of_devices
@@ -162,49 +162,45 @@ class _Batch:
 
     def _judged(self, facts: Sequence[Facts]) -> tuple[list[Parcel], list[NotSent]]:
         ended: list[NotSent] = []
-        passed: list[tuple[Facts, list[Verdict], list[DeviceFacts], Wait | None]] = []
+        passed: list[tuple[Facts, Verdicts, Verdicts, list[DeviceFacts], Wait | None]] = []
         now = self.now
-        for one in facts:
-            verdicts = judge(one, now=now)
-            if not verdicts[-1].allowed:
-                ended.append(NotSent(one, verdicts))
+        for one, before, after in judge_each(facts, now=now):
+            if not before[-1].allowed:
+                ended.append(NotSent(one, before))
                 continue
             devices = choose(one, held=self.holds, sender=self.sender, now=now)
             if devices.no:
-                verdicts.append(devices.no)
-                ended.append(NotSent(one, verdicts, devices.held_by, devices.due_at))
+                ended.append(NotSent(one, (*before, devices.no), devices.held_by, devices.due_at))
             else:
-                passed.append((one, verdicts, devices.chosen, devices.waits))
+                passed.append((one, before, after, devices.chosen, devices.waits))
         rendered = source_named(self.wave.content_source).render(
             self.wave,
             [
                 Rendering(one.message_id, one.profile_id, one.data, chosen[0].context if chosen else {})
-                for one, _, chosen, _ in passed
+                for one, _, _, chosen, _ in passed
             ],
             now=now,
         )
         parcels: list[Parcel] = []
-        push_ids = new_push_ids(sum([len(chosen) for _, _, chosen, _ in passed]))
-        for (one, verdicts, chosen, waits), content in zip(passed, rendered, strict=True):
+        push_ids = new_push_ids(sum([len(chosen) for *_, chosen, _ in passed]))
+        for (one, before, after, chosen, waits), content in zip(passed, rendered, strict=True):
             if isinstance(content, Unrenderable):
-                verdicts.append(Verdict.no("content", content.reason, detail=content.detail))
-                ended.append(NotSent(one, verdicts))
+                no = Verdict.no("content", content.reason, detail=content.detail)
+                ended.append(NotSent(one, (*before, no)))
                 continue
-            verdicts.append(
-                Verdict.yes("content", used_fallback=True) if content.used_fallback else Verdict.yes("content")
-            )
-            verdicts += judge(one, now=now, gates=AFTER_CONTENT)
-            if not verdicts[-1].allowed:
-                ended.append(NotSent(one, verdicts))
-            else:
+            yes = Verdict.yes("content", used_fallback=True) if content.used_fallback else Verdict.yes("content")
+            verdicts = (*before, yes, *after)
+            if verdicts[-1].allowed:
                 parcels.append(self._parcel(one, verdicts, chosen, content, waits, push_ids, now=now))
+            else:
+                ended.append(NotSent(one, verdicts))
         going, waiting = self.pacer.admit(parcels, now=now)
         return going, ended + waiting
 
     def _parcel(
         self,
         facts: Facts,
-        verdicts: list[Verdict],
+        verdicts: Verdicts,
         chosen: Sequence[DeviceFacts],
         content: Rendered,
         waits: Wait | None,
@@ -249,7 +245,7 @@ class _Batch:
             verdicts=verdicts,
             rendered=content,
             sendings=sendings,
-            good_until=min([v.good_until for v in verdicts if v.good_until] or [facts.expires_at]),
+            good_until=good_until(verdicts) or facts.expires_at,
             settled=facts.settled if facts.earlier else [],
             waits=waits,
         )

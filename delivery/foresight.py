@@ -8,12 +8,12 @@ from delivery import outbox
 from delivery.content import Rendering, Unrenderable, source_named
 from delivery.gates.fetch import Fetcher
 from delivery.gates.judge import AFTER_CONTENT, judge
-from delivery.gates.verdict import Verdict
+from delivery.gates.verdict import Verdict, Verdicts
 from delivery.models import Message
 from delivery.routes import Routes
 
 
-def judge_now(message: Message, *, now: dt.datetime) -> list[Verdict]:
+def judge_now(message: Message, *, now: dt.datetime) -> Verdicts:
     """The verdicts in the order of the gates, up to and with the first "no". Limits a minute are not asked: they say
     when, not whether. About ten queries; nothing is taken or written."""
     row = {name: getattr(message, name) for name in outbox.COLUMNS}
@@ -25,5 +25,5 @@ def judge_now(message: Message, *, now: dt.datetime) -> list[Verdict]:
     rendering = Rendering(message.pk, facts.profile_id, facts.data, device.context if device else {})
     (content,) = source_named(message.wave.content_source).render(message.wave, [rendering], now=now)
     if isinstance(content, Unrenderable):
-        return [*verdicts, Verdict.no("content", content.reason, detail=content.detail)]
-    return [*verdicts, Verdict.yes("content"), *judge(facts, now=now, gates=AFTER_CONTENT)]
+        return (*verdicts, Verdict.no("content", content.reason, detail=content.detail))
+    return (*verdicts, Verdict.yes("content"), *judge(facts, now=now, gates=AFTER_CONTENT))

@@ -59,7 +59,7 @@ class Pacer:
                 continue
             frees_at, reason = parcel.waits
             no = Verdict.no("throttle", reason, effect=Effect.DEFER, frees_at=frees_at)
-            waiting.append(NotSent(parcel.facts, [*parcel.verdicts, no]))
+            waiting.append(NotSent(parcel.facts, (*parcel.verdicts, no)))
         return going, waiting
 
     def _release(self, parcel: Parcel, *, now: dt.datetime) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from delivery.content import Rendered
 from delivery.gates.facts import DeviceFacts, EarlierPush, Facts
-from delivery.gates.verdict import Verdict
+from delivery.gates.verdict import Verdicts
 from delivery.gateways.base import Letter, Outcome
 
 
@@ -57,7 +57,7 @@ class Parcel(msgspec.Struct):
     when some of its devices are left out, if any are."""
 
     facts: Facts
-    verdicts: list[Verdict]
+    verdicts: Verdicts
     rendered: Rendered
     sendings: list[Sending]
     good_until: dt.datetime

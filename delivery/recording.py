@@ -10,7 +10,7 @@ from audiences import statements
 from audiences.statements import joined, plain
 from delivery import tally
 from delivery.gates.facts import Facts
-from delivery.gates.verdict import Effect, Verdict, records
+from delivery.gates.verdict import Effect, Verdicts, records
 from delivery.models import Wave
 from delivery.parcel import Parcel
 
@@ -24,7 +24,7 @@ class NotSent:
     waits for a hold, which one, and when it is looked at if nobody wakes it before."""
 
     facts: Facts
-    verdicts: list[Verdict]
+    verdicts: Verdicts
     held_by: int | None = None
     due_at: dt.datetime | None = None
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from delivery.gates import checks
 from delivery.gates.facts import Facts
-from delivery.gates.verdict import Verdict
+from delivery.gates.verdict import Verdict, Verdicts
 
 Gate = Callable[..., Verdict]
+Judged = tuple[Facts, Verdicts, Verdicts]
+"""A message with its verdicts before content and after it."""
 
 # spec order: 1 duplicate, 2 profile, 3 running, 5 device, 6 consent, 9 expiry, 10 quiet hours, 12 caps, 13 cool-down.
 BEFORE_CONTENT: tuple[Gate, ...] = (
@@ -43,7 +45,7 @@ NAMES = (
 )
 
 
-def judge(facts: Facts, *, now: dt.datetime, gates: tuple[Gate, ...] = BEFORE_CONTENT) -> list[Verdict]:
+def judge(facts: Facts, *, now: dt.datetime, gates: tuple[Gate, ...] = BEFORE_CONTENT) -> Verdicts:
     """The verdicts in order, up to and with the first "no"."""
     verdicts = []
     for gate in gates:
@@ -51,4 +53,36 @@ def judge(facts: Facts, *, now: dt.datetime, gates: tuple[Gate, ...] = BEFORE_CO
         verdicts.append(verdict)
         if not verdict.allowed:
             break
-    return verdicts
+    return tuple(verdicts)
+
+
+def judge_each(batch: Iterable[Facts], *, now: dt.datetime) -> Iterator[Judged]:
+    """Each message of one wave with its verdicts before content and after. Who is alike is judged once for all."""
+    known: dict[Hashable, tuple[Verdicts, Verdicts]] = {}
+    for facts in batch:
+        alike = _likeness(facts)
+        judged = known.get(alike)
+        if judged is None:
+            judged = judge(facts, now=now), judge(facts, now=now, gates=AFTER_CONTENT)
+            if alike is not None:
+                known[alike] = judged
+        yield facts, *judged
+
+
+def _likeness(facts: Facts) -> Hashable:
+    """All that the gates look at, beside wave and rules, where little is known of the profile. None: they look at more."""
+    if (
+        facts.earlier
+        or facts.intents
+        or facts.had_intent
+        or facts.own_end
+        or facts.erased
+        or facts.is_merged
+        or not facts.exists
+    ):
+        return None
+    for choice in facts.choices.values():
+        if choice.out_epoch is not None:
+            return None
+    devices = tuple([device.why_not_live for device in facts.devices])
+    return facts.arm, facts.zone, facts.is_reassigned, devices, tuple(facts.choices.items())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -20,9 +20,9 @@ class Effect(StrEnum):
     HOLD_OUT = "held_out"
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, eq=False):
     """`values` are what the gate compared, fit for JSON. `frees_at`: when a "no" would turn; `good_until`: when a
-    "yes" would."""
+    "yes" would. Equal only to itself: who is judged alike has the same verdicts."""
 
     gate: str
     allowed: bool
@@ -61,15 +61,26 @@ class Verdict(msgspec.Struct, frozen=True):
         return kept
 
 
+Verdicts = tuple[Verdict, ...]
+"""On one message, in the order of the gates."""
+
+
 @lru_cache(maxsize=8192)
 def _passed(gate: str, good_until: dt.datetime | None, values: tuple[tuple[str, Any], ...]) -> Verdict:
     passed = Verdict(gate, True, values=dict(values), good_until=good_until)
     return msgspec.structs.replace(passed, kept=_encoded(passed))
 
 
-def records(verdicts: Iterable[Verdict]) -> str:
+@lru_cache(maxsize=2048)
+def records(verdicts: Verdicts) -> str:
     """The JSON that a message keeps of its verdicts: a list of Verdict.record()."""
     return f"[{','.join([one.kept or _encoded(one) for one in verdicts])}]"
+
+
+@lru_cache(maxsize=2048)
+def good_until(verdicts: Verdicts) -> dt.datetime | None:
+    """Until when all these "yes" stand, where that is known."""
+    return min([one.good_until for one in verdicts if one.good_until], default=None)
 
 
 def _encoded(verdict: Verdict) -> str:

@@ -4,10 +4,12 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import pytest
+from msgspec.structs import asdict, replace
 
+from audiences.models import Topic
 from delivery.gates import checks
-from delivery.gates.facts import ChoiceFacts, DeviceFacts, Facts, Intent
-from delivery.gates.judge import AFTER_CONTENT, BEFORE_CONTENT, judge
+from delivery.gates.facts import ChoiceFacts, DeviceFacts, EarlierPush, Facts, Intent
+from delivery.gates.judge import AFTER_CONTENT, BEFORE_CONTENT, judge, judge_each
 from delivery.gates.quiet import boundary, is_quiet
 from delivery.gates.verdict import Effect
 from delivery.models import Cap, SendingRules, Wave
@@ -82,8 +84,6 @@ def test_the_first_no_decides():
     ],
 )
 def test_a_device_that_cannot_be_pushed_to_says_why(changed, reason):
-    from msgspec.structs import replace
-
     assert checks.device(facts(devices=[replace(LIVE, **changed)]), now=NOW).reason == reason
 
 
@@ -94,8 +94,6 @@ def test_whose_device_is_somebody_elses_now_is_told_so_unless_another_one_is_liv
 
 
 def test_one_live_device_is_enough():
-    from msgspec.structs import replace
-
     assert checks.device(facts(devices=[replace(LIVE, dead="gone"), LIVE]), now=NOW).allowed
 
 
@@ -254,3 +252,45 @@ def test_transactional_messages_pass_caps_and_cool_down():
 def test_who_is_held_out_is_recorded_as_such(arm, reason):
     verdict = judge(facts(arm=arm, wave=a_wave(control_share=1000)), now=NOW, gates=AFTER_CONTENT)[-1]
     assert (verdict.reason, verdict.effect) == (reason, Effect.HOLD_OUT)
+
+
+DIFFERENCES = (
+    {},
+    {"arm": "control"},
+    {"arm": "global_holdout"},
+    {"profile_id": 2},
+    {"planned_epoch": 5},
+    {"had_intent": True},
+    {"exists": False},
+    {"erased": True},
+    {"zone": "Asia/Tokyo"},
+    {"devices": []},
+    {"devices": [], "is_reassigned": True},
+    {"devices": [replace(LIVE, dead="gone")]},
+    {"devices": [LIVE, replace(LIVE, id=2)]},
+    {"choices": {7: ChoiceFacts("in", None, None)}},
+    {"choices": {7: ChoiceFacts("out", 3, NOW)}},
+    {"choices": {7: ChoiceFacts("in", 3, NOW)}},
+    {"choices": {None: ChoiceFacts("out", 3, NOW)}},
+    {"intents": got(1)},
+    {"intents": got(1, 2)},
+    {"earlier": {1: EarlierPush(1, 9, "sent", 1, None, NOW, "")}},
+    {"own_end": NOW - dt.timedelta(hours=1)},
+    {"own_end": NOW + dt.timedelta(hours=1)},
+)
+
+
+@pytest.mark.parametrize("default_on", [True, False])
+@pytest.mark.parametrize("late", [0, 90])
+def test_judged_together_everyone_gets_the_verdicts_they_get_alone(default_on, late):
+    wave = a_wave(NOW - dt.timedelta(minutes=late), topic=Topic(pk=7, name="Offers", default_on=default_on))
+    shared = {"wave": wave, "rules": night("20:30", "08:00"), "caps": (Cap(limit=2, hours=24),)}
+    everyone = [facts(**shared, **{**one, **another}) for one in DIFFERENCES for another in DIFFERENCES]
+
+    def told(verdicts):
+        return [asdict(verdict) for verdict in verdicts]
+
+    alone = [(told(judge(one, now=NOW)), told(judge(one, now=NOW, gates=AFTER_CONTENT))) for one in everyone]
+    for batch, expected in ((everyone, alone), (everyone[::-1], alone[::-1])):
+        together = judge_each(batch, now=NOW)
+        assert [(told(before), told(after)) for _, before, after in together] == expected
