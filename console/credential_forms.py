@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.db import transaction
 from unfold.widgets import (
     UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -25,10 +24,12 @@ from delivery.credential_trial import Trial, try_out
 from delivery.credentials import (
     LARGEST_FILE,
     InvalidCredential,
-    create_apns_credential,
-    create_credential,
-    create_fcm_credential,
-    replace_secret,
+    apns_credential,
+    fcm_credential,
+    keep,
+    keep_secret,
+    webpush_credential,
+    with_secret,
 )
 from delivery.models import Credential
 
@@ -40,10 +41,6 @@ class WriteOnly(UnfoldAdminTextareaWidget):
 
     def format_value(self, value: Any) -> str:
         return ""
-
-
-class Refused(ValueError):
-    """The gateway does not take the credential."""
 
 
 class CredentialForm(forms.Form):
@@ -76,14 +73,13 @@ class CredentialForm(forms.Form):
 
         def made() -> Credential:
             credential = self.make(now=now)
-            if self.cleaned_data["per_minute"]:
-                credential.per_minute = self.cleaned_data["per_minute"]
-                credential.save(update_fields=["per_minute"])
+            credential.per_minute = self.cleaned_data["per_minute"]
             return credential
 
-        return _kept_if_taken(self, made, now=now)
+        return _kept_if_taken(self, made, keep, now=now)
 
     def make(self, *, now: dt.datetime) -> Credential:
+        """The credential, not kept yet. Raises InvalidCredential."""
         raise NotImplementedError
 
 
@@ -102,7 +98,7 @@ class WebPushForm(CredentialForm):
         return checked_subject(self.cleaned_data["subject"])
 
     def make(self, *, now: dt.datetime) -> Credential:
-        return create_credential(self.cleaned_data["name"], subject=self.cleaned_data["subject"], now=now)
+        return webpush_credential(self.cleaned_data["name"], subject=self.cleaned_data["subject"], now=now)
 
 
 class KeyForm(forms.Form):
@@ -180,7 +176,7 @@ class FcmForm(FcmKeyForm, CredentialForm):
 
     def make(self, *, now: dt.datetime) -> Credential:
         said = self.cleaned_data
-        return create_fcm_credential(said["name"], service_account=said["service_account"], app=said["app"], now=now)
+        return fcm_credential(said["name"], service_account=said["service_account"], app=said["app"], now=now)
 
 
 class ApnsForm(ApnsKeyForm, CredentialForm):
@@ -210,7 +206,7 @@ class ApnsForm(ApnsKeyForm, CredentialForm):
 
     def make(self, *, now: dt.datetime) -> Credential:
         said = self.cleaned_data
-        return create_apns_credential(
+        return apns_credential(
             said["name"],
             p8=said["p8"],
             team_id=said["team_id"],
@@ -230,29 +226,30 @@ def put_key(credential: Credential, form: KeyForm, *, now: dt.datetime) -> Trial
 
     def changed() -> Credential:
         said = form.cleaned_data
-        replace_secret(credential, secret=said[form.key_field], key_id=said.get("key_id", ""))
-        return credential
+        return with_secret(credential, secret=said[form.key_field], key_id=said.get("key_id", ""))
 
-    kept = _kept_if_taken(form, changed, now=now)
+    kept = _kept_if_taken(form, changed, lambda made: keep_secret(credential, made), now=now)
     return kept[1] if kept else None
 
 
 def _kept_if_taken(
-    form: CredentialForm | KeyForm, put: Callable[[], Credential], *, now: dt.datetime
+    form: CredentialForm | KeyForm,
+    make: Callable[[], Credential],
+    keep: Callable[[Credential], object],
+    *,
+    now: dt.datetime,
 ) -> tuple[Credential, Trial] | None:
-    """Put a credential or its key in place and try it with its gateway; None where it cannot be or is refused, with the
-    reason beside its field, and everything as it was."""
+    """Make a credential or its new key, try it with its gateway, and keep it; None where it cannot be or is refused, with
+    the reason beside its field. The gateway may be silent for long: no transaction waits for it."""
     try:
-        with transaction.atomic():
-            credential = put()
-            trial = try_out(credential, now=now)
-            if trial.is_taken is False:
-                raise Refused(trial.says)
+        credential = make()
+        trial = try_out(credential, now=now)
+        if trial.is_taken is False:
+            form.add_error(form.key_field, trial.says)
+            return None
+        keep(credential)
     except InvalidCredential as invalid:
         form.add_error(invalid.field if invalid.field in form.fields else form.key_field, str(invalid))
-        return None
-    except Refused as refused:
-        form.add_error(form.key_field, str(refused))
         return None
     return credential, trial
 

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from audiences.models import Device
 from audiences.sealing import Unsealable, seal, unseal
@@ -54,12 +55,12 @@ class ServiceAccount:
     key: str
 
 
-def create_credential(name: str, *, subject: str, now: dt.datetime) -> Credential:
-    """A new web push credential with a fresh P-256 (VAPID) pair. The private key is kept sealed and told to nobody."""
+def webpush_credential(name: str, *, subject: str, now: dt.datetime) -> Credential:
+    """A new web push credential with a fresh P-256 (VAPID) pair, not kept yet. Its private key is told to nobody."""
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    return Credential.objects.create(
+    return Credential(
         name=name,
         public_key=urlsafe_b64encode(point).rstrip(b"=").decode(),
         secret=seal(pem, purpose=PURPOSE),
@@ -68,13 +69,13 @@ def create_credential(name: str, *, subject: str, now: dt.datetime) -> Credentia
     )
 
 
-def create_fcm_credential(name: str, *, service_account: str | bytes, app: str = "", now: dt.datetime) -> Credential:
+def fcm_credential(name: str, *, service_account: str | bytes, app: str = "", now: dt.datetime) -> Credential:
     """Firebase Cloud Messaging, from the service account's key file (JSON). `app`: the package name, or every app.
 
-    Raises InvalidCredential.
+    Not kept yet. Raises InvalidCredential.
     """
     account = read_service_account(service_account)
-    return _create(
+    return _new(
         name,
         gateway=Device.Gateway.FCM,
         app=_app_name("app", app) if app.strip() else "",
@@ -84,19 +85,19 @@ def create_fcm_credential(name: str, *, service_account: str | bytes, app: str =
     )
 
 
-def create_apns_credential(
+def apns_credential(
     name: str, *, p8: str | bytes, team_id: str, key_id: str, app: str, environment: str, now: dt.datetime
 ) -> Credential:
     """Apple, from a signing key (the .p8 file), for one app (its bundle id) in one environment.
 
-    Raises InvalidCredential.
+    Not kept yet. Raises InvalidCredential.
     """
     team, key = _apple_id("team_id", team_id, "team"), _apple_id("key_id", key_id, "key")
     if environment not in Device.Environment.values:
         raise InvalidCredential("environment", "Choose production (builds from the store) or sandbox (from Xcode).")
     if not app.strip():
         raise InvalidCredential("app", "Give the app's bundle id, such as com.example.shop: Apple wants it named.")
-    return _create(
+    return _new(
         name,
         gateway=Device.Gateway.APNS,
         app=_app_name("app", app),
@@ -107,11 +108,21 @@ def create_apns_credential(
     )
 
 
-def replace_secret(credential: Credential, *, secret: str | bytes, key_id: str = "") -> None:
-    """Put another key in place of this one: a key file of the same Firebase project, or another key of the same Apple
-    team, whose `key_id` is then given. Another project's is taken only after Google said that the project is wrong.
+def keep(credential: Credential) -> Credential:
+    """Keep a new one. Raises InvalidCredential where somebody else made it, or one of its name, in the meantime."""
+    try:
+        with transaction.atomic():
+            credential.save(force_insert=True)
+    except IntegrityError:
+        _check_new(credential)
+        raise
+    return credential
 
-    What was derived from the old one is forgotten. Raises InvalidCredential.
+
+def with_secret(credential: Credential, *, secret: str | bytes, key_id: str = "") -> Credential:
+    """The credential with another key in place of its own, not kept yet: a key file of the same Firebase project, or
+    another key of the same Apple team, whose `key_id` is then given. Another project's is taken only after Google said
+    that the project is wrong. Raises InvalidCredential.
     """
     if credential.gateway == Device.Gateway.FCM:
         field, account = "service_account", read_service_account(secret)
@@ -126,12 +137,24 @@ def replace_secret(credential: Credential, *, secret: str | bytes, key_id: str =
         known_as = f"{team}.{_apple_id('key_id', key_id or known, 'key')}"
     else:
         raise InvalidCredential("secret", "A web push key cannot be replaced: browsers subscribed with it.")
-    place = {"gateway": credential.gateway, "app": credential.app, "environment": credential.environment}
-    same = Credential.objects.filter(**place, public_key=known_as).exclude(pk=credential.pk).first()
-    if same is not None:
+    changed = copy(credential)
+    changed.public_key, changed.secret = known_as, seal(plain, purpose=PURPOSE)
+    if same := _same(changed):
         raise InvalidCredential(field, f"“{same.name}” has this key already, for the same app.")
-    credential.public_key, credential.secret = known_as, seal(plain, purpose=PURPOSE)
-    credential.save(update_fields=["public_key", "secret"])
+    return changed
+
+
+def keep_secret(credential: Credential, changed: Credential) -> None:
+    """Keep what `with_secret` made of the credential. What was derived from the old key is forgotten. Raises
+    InvalidCredential where somebody else was faster."""
+    known = {"pk": credential.pk, "public_key": credential.public_key, "secret": credential.secret}
+    try:
+        with transaction.atomic():
+            done = Credential.objects.filter(**known).update(public_key=changed.public_key, secret=changed.secret)
+    except IntegrityError:
+        done = 0
+    if not done:
+        raise InvalidCredential("secret", "Somebody else gave it a key, or made another with this one, just now.")
 
 
 def _may_move(credential: Credential, account: ServiceAccount) -> bool:
@@ -193,18 +216,27 @@ def read_p8(said: str | bytes) -> bytes:
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
-def _create(
+def _new(
     name: str, *, gateway: str, app: str, public_key: str, secret: bytes, now: dt.datetime, environment: str = ""
 ) -> Credential:
-    with transaction.atomic():
-        place = {"gateway": gateway, "public_key": public_key, "app": app, "environment": environment}
-        same = Credential.objects.filter(**place).first()
-        if same is not None:
-            what = "retired; bring it back" if same.retired_at else "in use; replace its key there"
-            raise InvalidCredential("name", f"“{same.name}” is for the same key and app. It is {what}.")
-        if Credential.objects.filter(name=name).exists():
-            raise InvalidCredential("name", "Another credential has this name.")
-        return Credential.objects.create(name=name, secret=seal(secret, purpose=PURPOSE), created_at=now, **place)
+    place = {"gateway": gateway, "public_key": public_key, "app": app, "environment": environment}
+    credential = Credential(name=name, secret=seal(secret, purpose=PURPOSE), created_at=now, **place)
+    _check_new(credential)
+    return credential
+
+
+def _check_new(credential: Credential) -> None:
+    if same := _same(credential):
+        what = "retired; bring it back" if same.retired_at else "in use; replace its key there"
+        raise InvalidCredential("name", f"“{same.name}” is for the same key and app. It is {what}.")
+    if Credential.objects.filter(name=credential.name).exists():
+        raise InvalidCredential("name", "Another credential has this name.")
+
+
+def _same(credential: Credential) -> Credential | None:
+    """Another one for the same key and app."""
+    place = {name: getattr(credential, name) for name in ("gateway", "public_key", "app", "environment")}
+    return Credential.objects.filter(**place).exclude(pk=credential.pk).first()
 
 
 def _text(field: str, said: str | bytes) -> str:

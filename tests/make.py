@@ -11,7 +11,7 @@ from typing import Any
 from audiences.models import Device, Event, Identifier, Profile, Segment, Source, Standing, Topic
 from audiences.sealing import seal
 from campaigns.models import Campaign, MessageTemplate, TemplateVersion
-from delivery.credentials import create_apns_credential, create_fcm_credential
+from delivery import credentials
 from delivery.models import Arm, Credential, Message, Wave
 from tests.conftest import NOW
 
@@ -230,10 +230,10 @@ TEAM, KEY_ID, APP = "TEAM123456", "KEY1234567", "com.example.shop"
 def fcm_credential(**values: Any) -> Credential:
     """Made as the console makes it, from a real service account."""
     given = {"service_account": service_account(), "app": "", "now": NOW, **values}
-    return create_fcm_credential(f"Android {next(_number)}", **given)
+    return credentials.keep(credentials.fcm_credential(f"Android {next(_number)}", **given))
 
 
 def apns_credential(**values: Any) -> Credential:
     """Made as the console makes it, from a real signing key; production."""
     given = {"p8": p8(), "team_id": TEAM, "key_id": KEY_ID, "app": APP, "environment": "production", "now": NOW}
-    return create_apns_credential(f"Apple {next(_number)}", **{**given, **values})
+    return credentials.keep(credentials.apns_credential(f"Apple {next(_number)}", **{**given, **values}))

@@ -32,7 +32,7 @@ from console.demo.assortment import PRODUCTS, SHOP_NAME
 from console.demo.behaviour import DAYS, Deed, history, order
 from console.demo.people import SEED, Person, auth_secret, everyone, public_key
 from delivery import tally
-from delivery.credentials import create_credential
+from delivery.credentials import keep, webpush_credential
 from delivery.models import Cap, Credential, SendingRules, Wave
 
 EFFECT = 0.025
@@ -327,7 +327,7 @@ def _analyze() -> None:
 def _live_campaign(topic: Topic, *, now: dt.datetime) -> None:
     """Something that goes out as soon as the demo runs."""
     if not Credential.objects.filter(retired_at=None).exists():
-        create_credential("Demo web push", subject="mailto:push@example.com", now=now)
+        keep(webpush_credential("Demo web push", subject="mailto:push@example.com", now=now))
     segment = _segment(
         "Looked at lights in the last 14 days",
         "Viewed a product of the category Light",

@@ -87,8 +87,27 @@ class Access:
         except OperationalError as problem:
             if not isinstance(problem.__cause__, psycopg.errors.LockNotAvailable):
                 raise
-            said = "another worker has been at it for too long"
-            self._hindrance = Outcome(Action.NOT_BEGUN, "token_unavailable", detail=said, wait=PATIENCE.total_seconds())
+            self._hindrance = _without_token("another worker has been at it for too long", was_refused=False)
+
+    def fetch(self, *, now: dt.datetime) -> None:
+        """The same for a trial: what failed before is tried again at once, no lock is held and no transaction is open
+        while the mint answers, and a failure is nobody else's."""
+        row = AccessToken.objects.filter(holder=self._holder).first()
+        self._token = (_token_of(row) if row else None) or self._token
+        if self._is_young(self._token, now):
+            return
+        try:
+            minted = self._mint(now)
+        except NotMinted as problem:
+            self._hindrance = _without_token(str(problem), was_refused=problem.was_refused)
+            return
+        AccessToken.objects.bulk_create([AccessToken(holder=self._holder)], ignore_conflicts=True)
+        with transaction.atomic():
+            # Who holds it is minting one for all: ours is for the trial alone then.
+            row = AccessToken.objects.select_for_update(skip_locked=True).filter(holder=self._holder).first()
+            self._take(minted, row or AccessToken(), now)
+            if row is not None:
+                row.save()
 
     def _renew_alone(self, now: dt.datetime) -> None:
         with connection.cursor() as cursor:
@@ -113,23 +132,28 @@ class Access:
             except NotMinted as problem:
                 row.failed_at, row.was_refused, row.problem = now, problem.was_refused, str(problem)
             else:
-                self._token = Token(minted.text, now + minted.renew_after, now + minted.lasts)
-                row.sealed = seal(minted.text.encode(), purpose=PURPOSE)
-                row.minted_at, row.renew_at, row.expires_at = now, self._token.renew_at, self._token.expires_at
-                row.failed_at, row.was_refused, row.problem = None, False, ""
+                self._take(minted, row, now)
             row.save()
         if row.failed_at is not None:
-            self._hindrance = (
-                Outcome(Action.PAUSE, "unauthorized", detail=row.problem)
-                if row.was_refused
-                else Outcome(Action.NOT_BEGUN, "token_unavailable", detail=row.problem, wait=PATIENCE.total_seconds())
-            )
+            self._hindrance = _without_token(row.problem, was_refused=row.was_refused)
+
+    def _take(self, minted: Minted, row: AccessToken, now: dt.datetime) -> None:
+        self._token = Token(minted.text, now + minted.renew_after, now + minted.lasts)
+        row.sealed = seal(minted.text.encode(), purpose=PURPOSE)
+        row.minted_at, row.renew_at, row.expires_at = now, self._token.renew_at, self._token.expires_at
+        row.failed_at, row.was_refused, row.problem = None, False, ""
 
     def _is_good(self, token: Token, now: dt.datetime) -> bool:
         return now < token.expires_at and token.text != self._refused
 
     def _is_young(self, token: Token | None, now: dt.datetime) -> bool:
         return token is not None and now < token.renew_at and self._is_good(token, now)
+
+
+def _without_token(problem: str, *, was_refused: bool) -> Outcome:
+    if was_refused:
+        return Outcome(Action.PAUSE, "unauthorized", detail=problem)
+    return Outcome(Action.NOT_BEGUN, "token_unavailable", detail=problem, wait=PATIENCE.total_seconds())
 
 
 def holder_of(gateway: str, account: str, secret: bytes) -> str:

@@ -82,5 +82,6 @@ class Gateway(Protocol):
 
     def try_out(self, *, now: dt.datetime) -> Outcome | None:
         """Ask the gateway whether it takes our credential, without anybody being told anything: the outcome of a push to
-        an address that does not exist. None where a gateway has no such thing. The database may be used."""
+        an address that does not exist. None where a gateway has no such thing. The database may be used, but no
+        transaction is open while the gateway answers."""
         ...

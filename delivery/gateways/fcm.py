@@ -88,7 +88,7 @@ class Fcm:
 
     def try_out(self, *, now: dt.datetime) -> Outcome:
         """A message that Google only looks at (`validate_only`), to a token that does not exist."""
-        self.prepare(now=now)
+        self._posting.fetch(now=now)
         body = msgspec.json.encode({"validate_only": True, "message": {"token": "trial", "data": {"trial": "1"}}})
         nobody = Letter(address="trial", payload={}, ttl_seconds=0)
         (outcome,) = self._posting.outcomes([nobody], lambda _, token: self._post(token, body), outcome_of, now=now)

@@ -87,6 +87,9 @@ class TokenPosting(Posting):
     def prepare(self, *, now: dt.datetime) -> None:
         self._access.prepare(now=now)
 
+    def fetch(self, *, now: dt.datetime) -> None:
+        self._access.fetch(now=now)
+
     def outcomes(
         self,
         letters: Sequence[Letter],

@@ -36,7 +36,7 @@ def prepare(
     from campaigns import launch, planner
     from campaigns.models import Campaign, MessageTemplate
     from campaigns.publish import publish
-    from delivery.credentials import create_credential
+    from delivery.credentials import keep, webpush_credential
     from delivery.gateways.webpush import generate_vapid_keys
     from delivery.models import Cap, SendingRules
     from tests.gateways.webpush import AUTH, p256dh
@@ -49,7 +49,7 @@ def prepare(
         key = generate_vapid_keys()[1]
         return {"gateway": "webpush", "address": f"{sink.origin}/push/{n}", "p256dh": key, "auth": auth}
 
-    credential = create_credential(name, subject="mailto:push@example.com", now=now)
+    credential = keep(webpush_credential(name, subject="mailto:push@example.com", now=now))
     SendingRules.objects.update_or_create(pk=1, defaults={"quiet_from": None, "quiet_until": None})
     Cap.objects.create(limit=5, hours=24)
     # Only its own people: other runs may have left theirs.

@@ -3,20 +3,23 @@
 import datetime as dt
 import json
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, connections
 from django.test import Client
 from django.urls import reverse
 
 from audiences.models import Device
 from audiences.sealing import unseal
-from delivery.credentials import PURPOSE
+from delivery.credentials import PURPOSE, keep_secret, with_secret
 from delivery.models import Credential, Hold, Message, Push, SendingRules, Tally
 from tests import make
 from tests.delivery.sending import drain
+from tests.drills.processes import wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -212,6 +215,108 @@ def test_another_key_takes_the_place_of_the_old_one_if_the_gateway_takes_it(owne
     made.refresh_from_db()
     assert made.public_key == f"{make.TEAM}.KEY7654321"
     assert bytes(made.secret) != old
+
+
+def open_transactions():
+    """Of anybody else, in this database."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            """
+            SELECT state, query FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+            AND backend_type = 'client backend' AND xact_start IS NOT NULL
+            """
+        )
+        return cursor.fetchall()
+
+
+def make_a_new_one(owner, gateway):
+    post(owner, gateway, **(android() if gateway == "fcm" else apple()))
+    return Credential.objects.get().name
+
+
+def replace_its_key(owner, gateway):
+    made = make.fcm_credential() if gateway == "fcm" else make.apns_credential()
+    said = {"service_account": make.another_service_account()} if gateway == "fcm" else {"p8": make.another_p8()}
+    assert owner.post(at("credential_key", made.pk), {**said, "key_id": "KEY7654321"}).status_code == 302
+    old, changed = bytes(made.secret), Credential.objects.get()
+    assert bytes(changed.secret) != old
+    return changed.name
+
+
+def go_on_after_a_refusal(owner, gateway):
+    made = make.fcm_credential() if gateway == "fcm" else make.apns_credential()
+    Hold.objects.create(credential=made, reason="unauthorized", since=make.NOW)
+    owner.post(at("credential_resume", made.pk))
+    assert not Hold.objects.exists()
+    return made.name
+
+
+@pytest.mark.parametrize("deed", [make_a_new_one, replace_its_key, go_on_after_a_refusal])
+@pytest.mark.parametrize(("gateway", "silent"), [("fcm", "mint"), ("fcm", "trial"), ("apns", NOBODY)])
+def test_nothing_in_the_database_waits_while_the_gateway_is_silent(owner, request, deed, gateway, silent):
+    service = request.getfixturevalue(f"{gateway}_service")
+    if gateway == "fcm":
+        service.trust(make.another_service_account() if deed is replace_its_key else make.service_account())
+    service.control(scripts={silent: ["silence"]})
+
+    def ask():
+        try:
+            return deed(owner, gateway)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        try:
+            wait_for(
+                lambda: asked.done() or [one for one in (*service.requests, *service.mints) if one["step"] == "silence"]
+            )
+            assert not asked.done()
+            assert open_transactions() == []
+        finally:
+            service.stop()
+        assert asked.result()
+
+
+def test_of_two_who_give_another_key_at_once_one_is_told_so(owner, apns_service):
+    made = make.apns_credential()
+    apns_service.trust(make.another_p8(), team=make.TEAM, key_id="KEY7654321")
+    apns_service.control(scripts={NOBODY: ["silence"]})
+
+    def ask():
+        try:
+            return owner.post(at("credential_key", made.pk), {"p8": make.another_p8(), "key_id": "KEY7654321"})
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        wait_for(lambda: apns_service.requests)
+        keep_secret(made, with_secret(made, secret=make.another_p8(), key_id="KEY0000001"))
+        apns_service.stop()
+        answer = asked.result()
+    assert "Somebody else gave it a key" in problems(answer)["p8"]
+    assert Credential.objects.get().public_key == f"{make.TEAM}.KEY0000001"
+
+
+def test_of_two_who_make_a_credential_of_the_same_name_at_once_one_is_told_so(owner, fcm_service):
+    fcm_service.control(scripts={"trial": ["silence"]})
+
+    def ask():
+        try:
+            return post(owner, "fcm", **android())
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask)
+        wait_for(lambda: fcm_service.requests)
+        make.apns_credential(), Credential.objects.update(name="Android")
+        fcm_service.stop()
+        answer = asked.result()
+    assert "Another credential has this name" in problems(answer)["name"]
+    assert Credential.objects.get().gateway == "apns"
 
 
 def test_a_key_of_another_account_is_no_replacement(owner, fcm_service):

@@ -134,7 +134,7 @@ def test_without_a_token_nothing_is_begun_and_nothing_is_lost(fcm_service, real_
 
 
 def test_a_replaced_key_is_used_by_workers_that_run(fcm_service, real_now):
-    from delivery.credentials import replace_secret
+    from delivery.credentials import keep_secret, with_secret
 
     credential = make.fcm_credential()
     with sender() as mine:
@@ -146,7 +146,7 @@ def test_a_replaced_key_is_used_by_workers_that_run(fcm_service, real_now):
         fcm_service.control(default="200", scripts={})
         fcm_service.trust(other)
         fcm_service.control(granted=[])
-        replace_secret(credential, secret=other)
+        keep_secret(credential, with_secret(credential, secret=other))
         later = planned(phones(1, "fcm", first=1), now=real_now)
         drain_batch(mine)
     assert states(wave) == states(later) == {"sent": 1}

@@ -10,11 +10,13 @@ from audiences.sealing import unseal
 from delivery.credentials import (
     PURPOSE,
     InvalidCredential,
-    create_apns_credential,
-    create_fcm_credential,
+    apns_credential,
+    fcm_credential,
+    keep,
+    keep_secret,
     read_p8,
     read_service_account,
-    replace_secret,
+    with_secret,
 )
 from delivery.models import Credential, Hold
 from tests.make import p8, service_account
@@ -28,11 +30,11 @@ def pem(key):
 
 def apns(now, **values):
     given = {"p8": p8(), "team_id": "TEAM123456", "key_id": "KEY1234567", "app": "com.shop", "environment": "sandbox"}
-    return create_apns_credential("Apple", **{**given, **values}, now=now)
+    return keep(apns_credential("Apple", **{**given, **values}, now=now))
 
 
 def test_a_service_account_becomes_a_credential_whose_secret_is_sealed(now):
-    made = create_fcm_credential("Android", service_account=service_account(project="shop-1"), app="com.shop", now=now)
+    made = keep(fcm_credential("Android", service_account=service_account(project="shop-1"), app="com.shop", now=now))
     made.refresh_from_db()
     assert (made.gateway, made.app) == ("fcm", "com.shop")
     assert made.public_key == "push@shop-1.iam.gserviceaccount.com"
@@ -121,23 +123,23 @@ def test_the_same_key_for_the_same_app_is_there_once(now):
 
 
 def test_a_key_is_replaced_only_by_another_of_the_same_project(now):
-    made = create_fcm_credential("Android", service_account=service_account(project="shop-1"), now=now)
+    made = keep(fcm_credential("Android", service_account=service_account(project="shop-1"), now=now))
     before = bytes(made.secret)
-    replace_secret(made, secret=service_account(project="shop-1"))
+    keep_secret(made, with_secret(made, secret=service_account(project="shop-1")))
     made.refresh_from_db()
     assert bytes(made.secret) != before
     with pytest.raises(InvalidCredential, match="shop-2"):
-        replace_secret(made, secret=service_account(project="shop-2"))
+        keep_secret(made, with_secret(made, secret=service_account(project="shop-2")))
     other = "other@shop-1.iam.gserviceaccount.com"
-    replace_secret(made, secret=service_account(project="shop-1", client_email=other))
+    keep_secret(made, with_secret(made, secret=service_account(project="shop-1", client_email=other)))
     made.refresh_from_db()
     assert made.public_key == other
 
 
 def test_another_projects_key_is_taken_once_google_said_that_the_project_is_wrong(now):
-    made = create_fcm_credential("Android", service_account=service_account(project="shop-1"), now=now)
+    made = keep(fcm_credential("Android", service_account=service_account(project="shop-1"), now=now))
     Hold.objects.create(credential=made, origin="https://fcm.example", reason="other_project", since=now)
-    replace_secret(made, secret=service_account(project="shop-2"))
+    keep_secret(made, with_secret(made, secret=service_account(project="shop-2")))
     made.refresh_from_db()
     assert made.public_key == "push@shop-2.iam.gserviceaccount.com"
 
@@ -145,11 +147,11 @@ def test_another_projects_key_is_taken_once_google_said_that_the_project_is_wron
 def test_apples_next_key_has_another_id_and_takes_the_place_of_the_old_one(now):
     made = apns(now)
     given = {"p8": p8(), "team_id": "TEAM123456", "app": "com.shop", "environment": "sandbox"}
-    create_apns_credential("Other", **given, key_id="KEY0000001", now=now)
-    replace_secret(made, secret=p8(), key_id="KEY7654321")
+    keep(apns_credential("Other", **given, key_id="KEY0000001", now=now))
+    keep_secret(made, with_secret(made, secret=p8(), key_id="KEY7654321"))
     made.refresh_from_db()
     assert made.public_key.endswith(".KEY7654321")
     with pytest.raises(InvalidCredential, match="“Other” has this key already"):
-        replace_secret(made, secret=p8(), key_id="KEY0000001")
+        keep_secret(made, with_secret(made, secret=p8(), key_id="KEY0000001"))
     with pytest.raises(InvalidCredential, match="ten letters"):
-        replace_secret(made, secret=p8(), key_id="AuthKey_X")
+        keep_secret(made, with_secret(made, secret=p8(), key_id="AuthKey_X"))
