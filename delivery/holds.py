@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Q
 
+from audiences import statements
 from delivery.gateways.base import Action, Outcome
 from delivery.models import Credential, Hold, Loss, Wave
 from delivery.models.credential import BROKEN
@@ -137,8 +137,8 @@ def pause(credential: Credential, *, because: str, now: dt.datetime) -> None:
 
 def in_force(*, now: dt.datetime) -> dict[Place, Hold]:
     """What is left alone now. One query."""
-    current = Q(until=None) | Q(until__gt=now) | Q(reason=BROKEN)
-    return {(hold.credential_id, hold.origin): hold for hold in Hold.objects.filter(current)}
+    found = statements.objects(Hold, "until IS NULL OR until > %s OR reason = %s", [now, BROKEN])
+    return {(hold.credential_id, hold.origin): hold for hold in found}
 
 
 def may_try(hold: Hold, *, is_fresh: bool, now: dt.datetime) -> bool:

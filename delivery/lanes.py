@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from django.conf import settings
-from django.db import connection
 
 from audiences import statements
+from audiences.models import Topic
 from delivery.models import MessageClass, Wave
 
 
@@ -50,6 +50,11 @@ SELECT w.id FROM (
 """
 _ORDINARY = _DUE.format(which="w.message_class <> 'transactional'", patience="0", most=LINE)
 _TRANSACTIONAL = _DUE.format(which="w.message_class = 'transactional'", patience="%(patience)s", most=1)
+_NEXT_TURN = f"""
+SELECT extract(epoch FROM min(t.frees_at) - clock_timestamp())
+FROM delivery_wave w, LATERAL ({_EMPTY}) t, LATERAL ({_HAS_DUE.format(patience=0)}) d
+WHERE w.state = 'running' AND w.per_minute IS NOT NULL
+"""
 
 
 @dataclass(slots=True)
@@ -86,7 +91,14 @@ def next_wave(lane: Lane, line: Line) -> Wave | None:
     pk = _transactional(0.0 if lane == Lane.NOW else _patience())
     if pk is None and lane == Lane.ORDINARY:
         pk = line.first()
-    return None if pk is None else Wave.objects.select_related("topic").get(pk=pk)
+    return None if pk is None else _wave(pk)
+
+
+def _wave(pk: int) -> Wave:
+    (wave,) = statements.objects(Wave, "id = %s", [pk])
+    if wave.topic_id is not None:
+        (wave.topic,) = statements.objects(Topic, "id = %s", [wave.topic_id])
+    return wave
 
 
 def must_make_way(line: Line) -> bool:
@@ -115,13 +127,5 @@ def is_due(lane: Lane) -> bool:
 
 def next_turn() -> float | None:
     """Seconds until a wave that has used up its turns has some again; None where nothing due waits for that."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT extract(epoch FROM min(t.frees_at) - clock_timestamp())
-            FROM delivery_wave w, LATERAL ({_EMPTY}) t, LATERAL ({_HAS_DUE.format(patience=0)}) d
-            WHERE w.state = 'running' AND w.per_minute IS NOT NULL
-            """
-        )
-        found = cursor.fetchone()[0]
+    found = statements.rows(_NEXT_TURN, {})[0][0]
     return None if found is None else float(found)

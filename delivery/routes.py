@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from audiences import statements
 from delivery.gates.facts import DeviceFacts
 from delivery.models import Credential
 
@@ -19,7 +20,7 @@ class Routes:
     @classmethod
     def current(cls) -> Routes:
         """What is in use now. One query."""
-        credentials = tuple(Credential.objects.filter(retired_at=None).order_by("-pk"))
+        credentials = tuple(statements.objects(Credential, "retired_at IS NULL ORDER BY id DESC"))
         return cls(credentials, {credential.pk: credential for credential in credentials})
 
     def serve(self, devices: Iterable[DeviceFacts]) -> None:

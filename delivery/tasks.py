@@ -6,11 +6,13 @@ import logging
 import os
 import threading
 import time
+from functools import cache
 
 import django_rq
 import redis
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
+from rq import Queue
 
 from audiences.database_clock import database_now
 from delivery import lanes, outbox, receipts, submission, sweeper, tally, throttle, waiting
@@ -97,11 +99,17 @@ def hint_due(*known: Lane) -> int:
     for lane, count in workers.items():
         if not count or not (lane in known if known else lanes.is_due(lane)):
             continue
-        queue = django_rq.get_queue(lane)
+        queue = _queue(lane, settings.RQ_QUEUES[lane]["URL"])
         for _ in range(count - queue.count):
             queue.enqueue(drain, lane, result_ttl=0, failure_ttl=7 * 86_400)
             given += 1
     return given
+
+
+@cache
+def _queue(lane: str, url: str) -> Queue:
+    """With its connections to Redis, which are kept: to make one costs more than the hint."""
+    return django_rq.get_queue(lane)
 
 
 def hint(*known: Lane) -> None:
