@@ -18,7 +18,7 @@ from django.db import connection, transaction
 from audiences.partitions import ensure_months
 from audiences.statements import joined
 from delivery.arms import arm_sql
-from delivery.models import MessageClass, Send, SendingRules, Wave
+from delivery.models import MessageClass, SendingRules, Wave
 from delivery.payload import new_push_ids
 
 LONGEST = dt.timedelta(days=28)
@@ -81,21 +81,12 @@ def submit(batch: Sequence[Submission], *, now: dt.datetime) -> list[Submitted]:
     """
     for table in ("delivery_message", "delivery_push"):
         ensure_months(table, {one.wave_on for one in batch})
+    ids = [UUID(one) for one in new_push_ids(len(batch))]
     with transaction.atomic(savepoint=False):
-        waves = _waves(batch, now=now)
-        sends = Send.objects.bulk_create(
-            Send(
-                public_id=UUID(public_id),
-                wave_id=waves[one.occurrence],
-                asked_by=one.asked_by[:120],
-                asked_at=now,
-            )
-            for one, public_id in zip(batch, new_push_ids(len(batch)), strict=True)
-        )
-        messages = _messages(batch, sends, now=now)
+        messages = _write(batch, ids, _waves(batch, now=now), now=now)
     return [
-        Submitted(send.public_id, one.wave_on, messages.get(send.pk, {}))
-        for one, send in zip(batch, sends, strict=True)
+        Submitted(public_id, one.wave_on, messages.get(public_id, {}))
+        for one, public_id in zip(batch, ids, strict=True)
     ]
 
 
@@ -112,9 +103,14 @@ def _waves(batch: Sequence[Submission], *, now: dt.datetime) -> dict[str, int]:
 
 
 def _known(occurrences: Mapping[str, Submission]) -> dict[str, int]:
-    found = Wave.objects.filter(origin=Wave.SEND_API, occurrence__in=occurrences)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, occurrence, state FROM delivery_wave WHERE origin = %s AND occurrence = ANY(%s)",
+            [Wave.SEND_API, list(occurrences)],
+        )
+        found = cursor.fetchall()
     known: dict[str, int] = {}
-    for pk, name, state in found.values_list("pk", "occurrence", "state"):
+    for pk, name, state in found:
         if state in (Wave.State.STOPPED, Wave.State.FINISHED):
             raise Stopped("Messages of this kind were stopped for that day. Nothing was sent.")
         known[name] = pk
@@ -141,45 +137,62 @@ def _wave(one: Submission, *, now: dt.datetime) -> Wave:
     )
 
 
-def _messages(batch: Sequence[Submission], sends: Sequence[Send], *, now: dt.datetime) -> dict[int, dict[int, int]]:
-    """Message ids by send and profile."""
-    arm, params = arm_sql("s.profile_id", SendingRules.current())
+_WRITE = """
+WITH asked AS (
+    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::date[],
+                         %s::bool[], %s::timestamptz[], %s::timestamptz[],
+                         string_to_array(%s::text, E'\\x1f'))
+        AS a(public_id, asked_by, wave_id, wave_on, is_free, due_at, expires_at, data)
+), send AS (
+    INSERT INTO delivery_send (public_id, wave_id, asked_by, asked_at)
+    SELECT public_id, wave_id, asked_by, %s FROM asked RETURNING id, public_id
+), message AS (
+    INSERT INTO delivery_message (wave_on, wave_id, profile_id, occurrence, arm, state, due_at, expires_at, planned_at,
+                                  planned_epoch, data)
+    SELECT a.wave_on, a.wave_id, s.profile_id, send.id, CASE WHEN a.is_free THEN 'told' ELSE {arm} END, 'queued',
+           a.due_at, a.expires_at, %s, s.epoch, a.data::jsonb
+    FROM asked a JOIN send USING (public_id)
+         JOIN unnest(%s::uuid[], %s::bigint[]) AS p(public_id, profile_id) USING (public_id)
+         JOIN audiences_standing s ON s.profile_id = p.profile_id
+    RETURNING occurrence, profile_id, id
+)
+SELECT send.public_id, m.profile_id, m.id FROM message m JOIN send ON send.id = m.occurrence
+"""
+
+
+def _write(
+    batch: Sequence[Submission], ids: Sequence[UUID], waves: Mapping[str, int], *, now: dt.datetime
+) -> dict[UUID, dict[int, int]]:
+    """The sends, under these public ids, and their messages. Returns message ids by send and profile."""
+    free = [one.message_class == MessageClass.TRANSACTIONAL for one in batch]
+    arm, params = ("'told'", []) if all(free) else arm_sql("s.profile_id", SendingRules.current())
     pairs = [
-        (send.pk, profile_id)
-        for one, send in zip(batch, sends, strict=True)
+        (public_id, profile_id)
+        for one, public_id in zip(batch, ids, strict=True)
         for profile_id in dict.fromkeys(one.profile_ids)
     ]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""
-            INSERT INTO delivery_message (wave_on, wave_id, profile_id, occurrence, arm, state, due_at, expires_at,
-                                          planned_at, planned_epoch, data)
-            SELECT n.wave_on, n.wave_id, s.profile_id, n.send_id, CASE WHEN n.told THEN 'told' ELSE {arm} END, 'queued',
-                   n.due_at, n.expires_at, %s, s.epoch, n.data::jsonb
-            FROM unnest(%s::bigint[], %s::bigint[], %s::date[], %s::bool[], %s::timestamptz[], %s::timestamptz[],
-                        string_to_array(%s::text, E'\\x1f'))
-                     AS n(send_id, wave_id, wave_on, told, due_at, expires_at, data)
-                 JOIN unnest(%s::bigint[], %s::bigint[]) AS p(send_id, profile_id) ON p.send_id = n.send_id
-                 JOIN audiences_standing s ON s.profile_id = p.profile_id
-            RETURNING occurrence, profile_id, id
-            """,
+            _WRITE.format(arm=arm),
             [
-                *params,
-                now,
-                [send.pk for send in sends],
-                [send.wave_id for send in sends],
+                list(ids),
+                [one.asked_by[:120] for one in batch],
+                [waves[one.occurrence] for one in batch],
                 [one.wave_on for one in batch],
-                [one.message_class == MessageClass.TRANSACTIONAL for one in batch],
+                free,
                 [one.due_at for one in batch],
                 [one.expires_at for one in batch],
                 joined(msgspec.json.encode(one.data).decode() for one in batch),
-                [send for send, _ in pairs],
+                now,
+                *params,
+                now,
+                [public_id for public_id, _ in pairs],
                 [profile_id for _, profile_id in pairs],
             ],
         )
-        found: dict[int, dict[int, int]] = {}
-        for send_id, profile_id, message_id in cursor.fetchall():
-            found.setdefault(send_id, {})[profile_id] = message_id
+        found: dict[UUID, dict[int, int]] = {}
+        for public_id, profile_id, message_id in cursor.fetchall():
+            found.setdefault(public_id, {})[profile_id] = message_id
     return found
 
 
