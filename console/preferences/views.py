@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 
 from csp.decorators import csp
@@ -19,6 +19,8 @@ from audiences.database_clock import database_now
 from audiences.models import Choice, Decision, Profile, Topic
 from audiences.preference_links import Link, read
 from console.preferences.forms import PreferenceForm
+from console.tracking import rates
+from console.tracking.refusals import Refused
 from delivery.models import SendingRules
 
 SECURE = settings.HEED_BASE_URL.startswith("https://")
@@ -53,7 +55,7 @@ def private(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
 def enter(request: HttpRequest, token: str) -> HttpResponse:
     """GET moves the token from the address into a cookie. POST is RFC 8058's one-click opt-out."""
     if request.method == "POST":
-        return _opt_out(token)
+        return _opt_out(request, token)
     try:
         _profile_of(token, now=database_now())
     except Http404:
@@ -68,7 +70,7 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["POST"])
 def opt_out_in_one_click(request: HttpRequest, token: str) -> HttpResponse:
     """The signed token alone is the permission: no cookie, no login, no redirect; twice is as good as once."""
-    return _opt_out(token)
+    return _opt_out(request, token)
 
 
 @private
@@ -88,7 +90,10 @@ def preferences(request: HttpRequest) -> HttpResponse:
         may_edit=link.may_edit,
     )
     if request.method == "POST" and form.is_valid():
-        consent.record(form.new_choices(profile.pk), now=now)
+        choices = form.new_choices(profile.pk)
+        if refused := _too_many(profile, choices):
+            return _wait(request, refused, may_leave=not form.is_out)
+        consent.record(choices, now=now)
         return HttpResponseRedirect(f"{reverse('preferences:page')}?saved", status=303)
     return render(
         request,
@@ -101,18 +106,34 @@ def _no_link(request: HttpRequest) -> HttpResponse:
     return render(request, "preferences/no_link.html", {"site": SendingRules.current().site_name}, status=404)
 
 
-def _opt_out(token: str) -> HttpResponse:
+def _too_many(profile: Profile, choices: Sequence[consent.NewChoice]) -> Refused | None:
+    """Ten POSTs a minute for each person, whichever of their links and wherever from. An opt-out that is new does not
+    count and is never refused: who would write without end must come back in between, and that counts."""
+    if choices and all(choice.decision == Decision.OUT for choice in choices):
+        return None
+    try:
+        rates.spend("preferences", str(profile.pk))
+    except Refused as refused:
+        return refused
+    return None
+
+
+def _wait(request: HttpRequest, refused: Refused, *, may_leave: bool) -> HttpResponse:
+    said = {"site": SendingRules.current().site_name, "seconds": refused.retry_after, "may_leave": may_leave}
+    response = render(request, "preferences/wait.html", said, status=refused.status)
+    response["Retry-After"] = str(refused.retry_after)
+    return response
+
+
+def _opt_out(request: HttpRequest, token: str) -> HttpResponse:
     now = database_now()
     profile = _profile_of(token, now=now)
-    if not Choice.objects.filter(profile=profile, topic=None, decision=Decision.OUT).exists():
-        consent.record(
-            [
-                consent.NewChoice(
-                    profile_id=profile.pk, topic_id=None, decision=Decision.OUT, source="one-click opt-out"
-                )
-            ],
-            now=now,
-        )
+    out = consent.NewChoice(profile_id=profile.pk, topic_id=None, decision=Decision.OUT, source="one-click opt-out")
+    is_out = Choice.objects.filter(profile=profile, topic=None, decision=Decision.OUT).exists()
+    choices = [] if is_out else [out]
+    if refused := _too_many(profile, choices):
+        return _wait(request, refused, may_leave=False)
+    consent.record(choices, now=now)
     return HttpResponse("You get no more notifications.", content_type="text/plain")
 
 

@@ -1,4 +1,4 @@
-"""How often one address may call: a token bucket in Redis. Without Redis nobody is limited, and nothing fails."""
+"""How often one address, or one person's link, may call: a token bucket in Redis. Without Redis nobody is limited, and nothing fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,13 @@ from redis.commands.core import Script
 from console.tracking.refusals import Refused
 
 # Tokens a second, and how many may be saved up.
-RATES = {"api": (50.0, 200.0), "send": (10.0, 50.0), "receipts": (50.0, 500.0), "devices": (1.0, 60.0)}
+RATES = {
+    "api": (50.0, 200.0),
+    "send": (10.0, 50.0),
+    "receipts": (50.0, 500.0),
+    "devices": (1.0, 60.0),
+    "preferences": (1 / 6, 10.0),
+}
 MOST_KEPT = 10
 MOST_CALLERS = 10_000
 KEPT_SECONDS = 1.0

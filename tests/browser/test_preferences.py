@@ -53,6 +53,18 @@ def test_a_person_chooses_topics_leaves_and_comes_back(page, person):
     assert said(person) == {"offers": "out", None: "in"}
 
 
+def test_who_saves_too_often_is_told_when_to_try_again_and_can_leave_at_once(page, person, redis_server):
+    page.goto(link(person))
+    for _ in range(60):
+        page.get_by_role("button", name="Save").click()
+        if page.get_by_role("heading").inner_text() != "Your notifications":
+            break
+    expect(page.get_by_role("alert")).to_contain_text("Wait")
+    page.get_by_role("button", name="Switch all notifications off").click()
+    expect(page.get_by_text("You get no notifications")).to_be_visible()
+    assert said(person) == {None: "out"}
+
+
 def test_a_form_of_another_site_changes_nothing(page, person):
     page.goto(link(person))
     address = page.url

@@ -92,6 +92,65 @@ def test_the_form_is_protected_against_other_sites(owner):
     assert client.post("/preferences", {"deed": "leave"}).status_code == 403
 
 
+def exhausted(owner, topic):
+    """A client whose ten POSTs of this minute are used up, each of them from somewhere else as far as it says."""
+    client = entered(owner)
+    for number in range(60):
+        answer = client.post(
+            "/preferences",
+            {"deed": "save", f"topic-{topic.pk}": "on"},
+            headers={"X-Forwarded-For": f"203.0.113.{number}"},
+            REMOTE_ADDR=f"198.51.100.{number}",
+        )
+        assert answer.status_code == 303 if number < 10 else answer.status_code in (303, 429)
+        if answer.status_code == 429:
+            return client, answer
+    raise AssertionError("sixty at once were taken")
+
+
+def test_more_than_ten_posts_a_minute_are_told_when_to_try_again_wherever_they_come_from(owner, redis_server):
+    """S17."""
+    client, refused = exhausted(owner, make.topic())
+    seconds = int(refused["Retry-After"])
+    assert 1 <= seconds <= 6
+    html = refused.content.decode()
+    assert f"Wait {seconds} second" in html
+    assert "<script" not in html
+    assert "default-src 'none'" in refused["Content-Security-Policy"]
+    assert client.get("/preferences").status_code == 200
+    assert not ConsentEntry.objects.exists()
+    assert entered(make.profile()).post("/preferences", {"deed": "save"}).status_code == 303
+
+
+@pytest.mark.parametrize("way", ["page", "topic", "one click"])
+def test_an_opt_out_is_never_refused_however_often_somebody_posted(owner, redis_server, way):
+    topic = make.topic()
+    client, _ = exhausted(owner, topic)
+    if way == "one click":
+        answer = client.post(path_for(owner) + "/opt-out")
+    else:
+        answer = client.post("/preferences", {"deed": "leave" if way == "page" else "save"})
+    assert answer.status_code in (200, 303)
+    assert [(one.topic, one.decision) for one in Choice.objects.all()] == [(topic if way == "topic" else None, "out")]
+
+
+def test_who_leaves_and_comes_back_without_end_is_stopped_once_they_have_left(owner, redis_server):
+    client = entered(owner)
+    statuses = [
+        client.post("/preferences", {"deed": deed}).status_code for deed in [*["leave", "return"] * 30, "leave"]
+    ]
+    assert set(statuses) == {303, 429}
+    assert ConsentEntry.objects.count() == 2 * statuses[1::2].count(303) + 1
+    assert Choice.objects.get().decision == "out"
+
+
+def test_a_one_click_opt_out_that_is_repeated_without_end_is_slowed_down(owner, redis_server):
+    statuses = [Client().post(path_for(owner) + "/opt-out").status_code for _ in range(30)]
+    assert statuses[:11] == [200] * 11
+    assert 429 in statuses
+    assert ConsentEntry.objects.count() == 1
+
+
 @pytest.mark.parametrize("path", ["/p/x", "/p/1.1.k1.AAAA", "/p/" + "a" * 500])
 def test_a_link_that_is_not_ours_is_not_found(path):
     assert Client().get(path).status_code == 404
