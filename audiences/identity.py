@@ -38,7 +38,8 @@ def merge_all(pairs: Sequence[tuple[int, int]], *, now: dt.datetime) -> None:
     with transaction.atomic(), connection.cursor() as cursor:
         # Always in this order, each in the order of its key: identifiers, profiles, devices, standings.
         cursor.execute(
-            "SELECT FROM audiences_identifier WHERE profile_id = ANY(%s) ORDER BY kind, value FOR UPDATE", [both]
+            'SELECT FROM audiences_identifier WHERE profile_id = ANY(%s) ORDER BY kind, value COLLATE "C" FOR UPDATE',
+            [both],
         )
         cursor.execute(
             "SELECT id FROM audiences_profile WHERE id = ANY(%s) AND erased_at IS NULL AND merged_into_id IS NULL "

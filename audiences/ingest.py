@@ -22,7 +22,7 @@ from audiences.partitions import ensure_months
 from audiences.people import People, Person
 from audiences.races import again_where_lost
 from audiences.sources import is_proven
-from audiences.statements import joined, rows, run, together
+from audiences.statements import joined, rows, run
 
 DAY = dt.timedelta(days=1)
 OLDEST_PUBLIC = dt.timedelta(days=400)
@@ -150,7 +150,7 @@ def _stored(checked: Accepted, times: Sequence[dt.datetime], caller: Caller, *, 
 # with the second statement.
 _SEEN_NONE = """
 INSERT INTO audiences_seencall (source_id, message_id, seen_at)
-SELECT %s::bigint, id, %s::timestamptz FROM unnest(string_to_array(%s, E'\\x1f')) AS id
+SELECT %s::bigint, string_to_table(%s, E'\\x1f'), %s::timestamptz
 """
 _SEEN_SOME = _SEEN_NONE + "ON CONFLICT DO NOTHING RETURNING message_id"
 
@@ -170,9 +170,8 @@ class _Batch:
     def store(self) -> None:
         result = self.result
         users, visitors, may_link = _named(call for _, call in result.calls)
-        with together():
-            fresh = self._fresh()
-            people = People(users, visitors, may_link=may_link, now=self.now)
+        fresh = self._fresh()
+        people = People(users, visitors, may_link=may_link, now=self.now)
         owned: list[tuple[int, Person]] = []
         events: list[tuple[Person, Call, dt.datetime]] = []
         for (index, call), when in zip(result.calls, self.times, strict=True):
@@ -215,7 +214,7 @@ class _Batch:
     def _fresh(self) -> set[str | int | float | None]:
         """The message ids that were not seen before. They are marked as seen in this transaction."""
         ids = sorted({str(call.message_id) for _, call in self.result.calls})
-        parameters = [self.caller.source_id or NO_SOURCE, self.now, joined(ids)]
+        parameters = [self.caller.source_id or NO_SOURCE, joined(ids), self.now]
         if self.may_repeat:
             return {row[0] for row in rows(_SEEN_SOME, parameters)}
         run(_SEEN_NONE, parameters)

@@ -90,7 +90,7 @@ class People:
     ) -> None:
         look_up = _LOOK_UP_TO_LINK if may_link else _LOOK_UP
         for is_user, value, profile_id, facts, locale, zone in rows(
-            look_up, [now - SEEN_STEP, joined(user_ids), joined(anonymous_ids)]
+            look_up, [now - SEEN_STEP, joined(sorted(anonymous_ids)), joined(sorted(user_ids))]
         ):
             person = self._by_id.get(profile_id)
             if person is None:
@@ -213,20 +213,22 @@ class People:
             merge_all([(person.final().row(), person.row()) for person in self._merged], now=now)
 
 
-# One index look-up a key. The lock keeps a merge from passing between the look-up and the commit; locks are always
-# taken in this order. A row that a merge has just moved drops out here: writing it anew then fails, and is retried.
+# Two index look-ups a key: a join would read whole tables while they are small. The lock keeps a merge from passing
+# between the look-up and the commit; locks are always taken in the order of kind and value, by code point. A row that a
+# merge has just moved leads to who it belongs to now.
 _LOOK_UP = """
-SELECT i.kind = 'user', i.value, p.id,
+SELECT k.kind = 'user', k.value, p.id,
        (p.external_id IS NOT NULL)::int + 2 * (p.proven_at IS NOT NULL)::int + 4 * (p.erased_at IS NOT NULL)::int
        + 8 * (p.last_seen_at >= %s)::int,
        p.locale, p.zone
 FROM (
-    SELECT 'user' AS kind, unnest(string_to_array(%s, E'\\x1f')) AS value
-    UNION ALL SELECT 'anonymous', unnest(string_to_array(%s, E'\\x1f'))
+    SELECT 'anonymous' AS kind, string_to_table(%s, E'\\x1f') AS value
+    UNION ALL SELECT 'user', string_to_table(%s, E'\\x1f')
 ) k
-JOIN audiences_identifier i ON i.kind = k.kind AND i.value = k.value
-JOIN audiences_profile p ON p.id = i.profile_id
-ORDER BY i.kind, i.value FOR SHARE OF i
+CROSS JOIN LATERAL (
+    SELECT profile_id FROM audiences_identifier i WHERE i.kind = k.kind AND i.value = k.value FOR SHARE
+) i
+CROSS JOIN LATERAL (SELECT * FROM audiences_profile WHERE id = i.profile_id OFFSET 0) p
 """
 _LOOK_UP_TO_LINK = _LOOK_UP.replace("FOR SHARE", "FOR UPDATE")
 

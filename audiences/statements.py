@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -78,10 +77,3 @@ def _raw() -> psycopg.Connection[Any]:
     # Prepared statements are for these alone: Django's own queries bind in the client.
     raw.prepare_threshold = 5
     return raw
-
-
-@contextmanager
-def together() -> Iterator[None]:
-    """The statements within travel together, with one wait for all of them; what fails is raised by the first read."""
-    with connection.wrap_database_errors, _raw().pipeline():
-        yield
