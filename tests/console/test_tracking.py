@@ -278,3 +278,17 @@ def test_a_connection_that_dies_costs_one_503_and_the_repeat_is_stored(server):
     assert first.status_code in (200, 503)  # a health check may have seen it first
     assert post("/v1/batch", body).status_code == 200
     assert Event.objects.filter(message_id="m-1").count() == 1
+
+
+def test_an_answer_has_its_length_and_the_strictest_policy_whatever_became_of_the_call(server):
+    for key, data in (("server-key", TRACK), ("wrong", TRACK), ("server-key", b"{")):
+        answer = post("/v1/track", data, key=key)
+        assert answer["Content-Length"] == str(len(answer.content))
+        assert answer["Content-Security-Policy"].startswith("default-src 'none'")
+        assert answer["X-Content-Type-Options"] == "nosniff"
+
+
+def test_calls_to_another_hosts_name_are_refused_and_unknown_addresses_not_found(server):
+    assert post("/v1/track", TRACK, HTTP_HOST="elsewhere.example").status_code == 400
+    assert post("/v1/nothing", TRACK).status_code == 404
+    assert not Event.objects.exists()
