@@ -5,7 +5,7 @@ To know what happens when a worker dies at any line, read these, in this order, 
 `sender`, `gateways/posting`, `recording`, `sweeper`, `suspects`.
 
 The rest by what it is for:
-- whose turn it is: `tasks`, `lanes`
+- whose turn it is: `tasks`, `hints`, `lanes`
 - what may not go yet: `holds`, `waiting`, `throttle`, `rhythm`, `pacing`
 - what an answer means: `gateways/outcomes_*`, `doubts`, `attempts`, `learning`, `losses`, `restore`
 - with what: `routes`, `credentials`, `credential_trial`, `gateways/access`

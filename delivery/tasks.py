@@ -6,16 +6,13 @@ import logging
 import os
 import threading
 import time
-from functools import cache
 
-import django_rq
 import redis
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
-from rq import Queue
 
 from audiences.database_clock import database_now
-from delivery import lanes, outbox, receipts, submission, sweeper, tally, throttle, waiting
+from delivery import hints, lanes, outbox, receipts, submission, sweeper, tally, throttle, waiting
 from delivery.dispatch import LostSupervisor, drain_batch
 from delivery.lanes import Lane
 from delivery.sender import NoCredential, Sender, build_sender
@@ -24,6 +21,7 @@ log = logging.getLogger(__name__)
 SECONDS = 50
 TURN_SECONDS = 1.0
 LOOK_SECONDS = 0.1
+LISTEN_SECONDS = 1.0
 FIRST_WAIT, MOST_WAIT = 0.2, 5.0
 _sender: Sender | None = None
 _parent = os.getppid()
@@ -46,24 +44,48 @@ def drain(lane: str = Lane.ORDINARY) -> int:
     ends = time.monotonic() + SECONDS
     count = 0
     try:
-        while time.monotonic() < ends and not stopping.is_set():
-            try:
-                done = drain_batch(sender(), lane=Lane(lane))
-                is_empty = not done and not _waits_for_turns()
-            except (OperationalError, InterfaceError) as problem:
-                log.warning(
-                    "the database is in trouble: %s: %s", type(problem).__name__, str(problem).partition("\n")[0]
-                )
-                _await_database(until=ends)
-                continue
-            count += done
-            if is_empty:
-                break
+        if lane == Lane.NOW:
+            count += _drain_and_listen(ends)
+        count += _drain(Lane(lane), ends)
     except NoCredential as missing:
         log.warning("nothing can be sent: %s", missing)
     except LostSupervisor:
         log.warning("the supervisor is gone: this worker stops")
         os._exit(0)
+    return count
+
+
+def _drain_and_listen(ends: float) -> int:
+    """What is urgent, and what becomes urgent within a second of the last of it."""
+    count = 0
+    try:
+        with hints.listening(Lane.NOW) as ear:
+            while True:
+                ear.forget()
+                count += _drain(Lane.NOW, ends)
+                if time.monotonic() > ends or stopping.is_set() or not ear.hears(LISTEN_SECONDS):
+                    break
+    except redis.RedisError as problem:
+        log.warning("no hint is heard: %s", type(problem).__name__)
+    if time.monotonic() > ends:
+        hint(Lane.NOW)
+    return count
+
+
+def _drain(lane: Lane, ends: float) -> int:
+    """Send what is due until there is nothing left."""
+    count = 0
+    while time.monotonic() < ends and not stopping.is_set():
+        try:
+            done = drain_batch(sender(), lane=lane)
+            is_empty = not done and not _waits_for_turns()
+        except (OperationalError, InterfaceError) as problem:
+            log.warning("the database is in trouble: %s: %s", type(problem).__name__, str(problem).partition("\n")[0])
+            _await_database(until=ends)
+            continue
+        count += done
+        if is_empty:
+            break
     return count
 
 
@@ -93,23 +115,18 @@ def _waits_for_turns() -> bool:
 
 def hint_due(*known: Lane) -> int:
     """Wake workers while something is due: as many hints as a lane has workers, never more. Returns how many. `known`:
-    the lanes that have something due, where the caller knows; nobody is asked then."""
+    the lanes that have something due, where the caller knows; nobody is asked then, and who hears of it needs no job."""
     workers = {Lane.NOW: settings.HEED_TRANSACTIONAL_WORKERS, Lane.ORDINARY: max(settings.HEED_WORKERS, 1)}
     given = 0
     for lane, count in workers.items():
         if not count or not (lane in known if known else lanes.is_due(lane)):
             continue
-        queue = _queue(lane, settings.RQ_QUEUES[lane]["URL"])
-        for _ in range(count - queue.count):
+        count -= hints.tell(lane) if known else 0
+        queue = hints.queue_of(lane)
+        for _ in range(count - queue.count if count > 0 else 0):
             queue.enqueue(drain, lane, result_ttl=0, failure_ttl=7 * 86_400)
             given += 1
     return given
-
-
-@cache
-def _queue(lane: str, url: str) -> Queue:
-    """With its connections to Redis, which are kept: to make one costs more than the hint."""
-    return django_rq.get_queue(lane)
 
 
 def hint(*known: Lane) -> None:
