@@ -33,25 +33,42 @@ class Unserved:
 def unserved(included: Iterable[Segment], excluded: Iterable[Segment], *, now: dt.datetime) -> list[Unserved]:
     """The most frequent first; nothing where counting took longer than COUNTING_MS. Two statements, a third where some are
     found. Raises InvalidRule."""
-    included, excluded = list(included), list(excluded)
+    kinds = unserved_kinds()
+    # Mostly there is nothing to count.
+    if not kinds:
+        return []
+    members = audience.members(included, excluded, now=now)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             audience.make_room(cursor)
             cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{COUNTING_MS}ms"])
-            kinds = unserved_kinds(cursor)
-            found = _counted(cursor, kinds, audience.members(included, excluded, now=now)) if kinds else []
+            found = _counted(cursor, kinds, members)
             cursor.execute("SELECT set_config('statement_timeout', '0', true)")
     except OperationalError:
         return []
     return found
 
 
-def unserved_kinds(cursor: Any) -> list[Kind]:
-    """Which kinds of device no credential serves, of all there are. Two statements."""
+# From one kind to the next in the index, where GROUP BY would read every device.
+_KINDS = """
+WITH RECURSIVE kind AS (
+    (SELECT gateway, app, environment FROM audiences_device ORDER BY 1, 2, 3 LIMIT 1)
+    UNION ALL
+    SELECT next.* FROM kind, LATERAL (
+        SELECT d.gateway, d.app, d.environment FROM audiences_device d
+        WHERE (d.gateway, d.app, d.environment) > (kind.gateway, kind.app, kind.environment) ORDER BY 1, 2, 3 LIMIT 1
+    ) AS next
+)
+SELECT gateway, app, environment FROM kind
+"""
+
+
+def unserved_kinds() -> list[Kind]:
+    """Which kinds of device no credential serves, of all there are, in their order. Two statements, each of a moment."""
     routes = Routes.current()
-    # Over all devices: far cheaper than to join an audience, and mostly there is nothing to join it for.
-    cursor.execute("SELECT gateway, app, environment FROM audiences_device GROUP BY 1, 2, 3")
-    return [kind for kind in cursor.fetchall() if routes.choose(kind[0], "", *kind[1:]) is None]
+    with connection.cursor() as cursor:
+        cursor.execute(_KINDS)
+        return [kind for kind in cursor.fetchall() if routes.choose(kind[0], "", *kind[1:]) is None]
 
 
 def is_of(kinds: Sequence[Kind]) -> Sql:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,12 +14,14 @@ from django.db import OperationalError, connection, transaction
 from audiences.durations import in_words
 from audiences.models import Segment
 from audiences.segments import audience
+from audiences.segments.comparing_sql import Sql
 from audiences.segments.language import InvalidRule
 from audiences.segments.sql import LIVE_DEVICE
 from campaigns.results.power import smallest_lift
-from campaigns.unserved import is_of, unserved_kinds
+from campaigns.unserved import Kind, is_of, unserved_kinds
 
 COUNTING_SECONDS = 3
+KEPT_SECONDS, MOST_KEPT = 60.0, 200
 BEYOND_HOPE = 3.0
 """No push makes four times as many people do something."""
 
@@ -71,6 +76,16 @@ class Summary:
         )
 
 
+_kept: dict[tuple[object, ...], tuple[float, Reach | None]] = {}  # what was asked → until when, and the answer
+_lock = threading.Lock()
+
+
+def forget() -> None:
+    """Count anew."""
+    with _lock:
+        _kept.clear()
+
+
 def summarise(
     included: Sequence[Segment],
     excluded: Sequence[Segment],
@@ -80,31 +95,53 @@ def summarise(
     goal_hours: int,
     now: dt.datetime,
 ) -> Summary:
-    """Count the audience now. Three statements, each stopped after COUNTING_SECONDS."""
+    """Count the audience, or say what it was within the last minute: its form asks whenever anything else in it changes.
+    Three statements; the one that counts is stopped after COUNTING_SECONDS."""
     reach, trouble = None, ""
     if not included:
         trouble = "Choose a segment, and the count appears here."
     else:
         try:
             reach = _reach(included, excluded, goal_event=goal_event, goal_hours=goal_hours, now=now)
-        except OperationalError:
-            trouble = "This audience takes longer to count than this page waits. It can be launched all the same."
         except InvalidRule as invalid:
             trouble = f"A segment's rule is not valid: {invalid}"
+        else:
+            if reach is None:
+                trouble = "This audience takes longer to count than this page waits. It can be launched all the same."
     return Summary(reach, control_percent, goal_event, goal_hours, trouble)
 
 
 def _reach(
     included: Sequence[Segment], excluded: Sequence[Segment], *, goal_event: str, goal_hours: int, now: dt.datetime
-) -> Reach:
-    members, params = audience.members(included, excluded, now=now)
+) -> Reach | None:
+    """None where counting took too long."""
+    members = audience.members(included, excluded, now=now)
+    kinds = unserved_kinds()
+    rules = [[segment.rule for segment in segments] for segments in (included, excluded)]
+    asked = (json.dumps(rules, sort_keys=True), tuple(kinds), goal_event, goal_hours)
+    with _lock:
+        until, reach = _kept.get(asked, (0.0, None))
+    if until > time.monotonic():
+        return reach
+    try:
+        reach = _counted(members, kinds, goal_event=goal_event, since=now - dt.timedelta(hours=goal_hours), now=now)
+    except OperationalError:
+        reach = None
+    with _lock:
+        if len(_kept) >= MOST_KEPT:
+            _kept.clear()
+        _kept[asked] = time.monotonic() + KEPT_SECONDS, reach
+    return reach
+
+
+def _counted(members: Sql, unserved: Sequence[Kind], *, goal_event: str, since: dt.datetime, now: dt.datetime) -> Reach:
+    (statement, params), (is_unserved, kinds) = members, is_of(unserved)
     with transaction.atomic(), connection.cursor() as cursor:
         audience.make_room(cursor)
         cursor.execute(f"SET LOCAL statement_timeout = '{COUNTING_SECONDS}s'")
-        is_unserved, kinds = is_of(unserved_kinds(cursor))
         cursor.execute(
             f"""
-            WITH member AS MATERIALIZED ({members})
+            WITH member AS MATERIALIZED ({statement})
             SELECT count(*),
                    count(*) FILTER (WHERE id IN (
                        SELECT profile_id FROM audiences_device WHERE {LIVE_DEVICE} AND NOT {is_unserved})),
@@ -113,12 +150,6 @@ def _reach(
                        WHERE name = %s AND occurred_at > %s AND occurred_at <= %s))
             FROM member
             """,
-            [
-                *params,
-                *kinds,
-                goal_event,
-                now - dt.timedelta(hours=goal_hours),
-                now,
-            ],
+            [*params, *kinds, goal_event, since, now],
         )
         return Reach(*cursor.fetchone())

@@ -14,7 +14,7 @@ from django.db import connection, connections
 
 from audiences import names_seen, sources
 from audiences.partitions import _known, ensure_months
-from console import stops
+from console import campaign_summary, stops
 from console.api import keys
 from console.tracking import rates
 from tests.benchmarks.world import make_certificate
@@ -57,6 +57,7 @@ def nothing_remembered() -> None:
     keys.forget_keys()
     rates.forget()
     stops.forget()
+    campaign_summary.forget()
 
 
 @pytest.fixture

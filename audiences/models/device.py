@@ -123,6 +123,7 @@ class Device(models.Model):
             models.Index(
                 fields=["changed_at", "id"], name="device_changed", condition=models.Q(changed_at__isnull=False)
             ),
+            models.Index(fields=["gateway", "app", "environment"], name="device_kind"),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,9 @@ import datetime as dt
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from campaigns import planner, preflight
@@ -304,6 +306,20 @@ def test_the_summary_says_what_is_missing_and_saves_nothing(console: Client) -> 
     assert "Name the event that you hope for" in html
     assert "Add a push credential" in html
     assert not Campaign.objects.exists()
+
+
+def test_the_summary_costs_few_queries_however_many_segments_and_kinds_of_device(console: Client) -> None:
+    make.credential()
+    for number in range(5):
+        make.device(make.profile(), gateway="fcm", address=f"x{number}", app=f"app.{number}")
+    segments = [make.segment({"everyone": True}, f"Everyone {number}").pk for number in range(5)]
+    said = answers(included=segments[:3], excluded=segments[3:])
+    with CaptureQueriesContext(connection) as queries:
+        console.post(reverse("console:campaign_summary"), said)
+    asked = [
+        one for one in queries if not one["sql"].startswith(("SAVEPOINT", "RELEASE", "ROLLBACK", "SELECT set_", "SET "))
+    ]
+    assert len(asked) <= 25, [one["sql"][:80] for one in asked]
 
 
 def test_the_summary_of_a_saved_draft_puts_problems_beside_their_fields(console: Client) -> None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 
+import psycopg
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from audiences.models import Permission, Segment
-from console.campaign_summary import summarise
+from console.campaign_summary import forget, summarise
 from tests import make
 
 pytestmark = pytest.mark.django_db
@@ -74,3 +77,44 @@ def test_the_smallest_lift_is_told_with_what_people_do_anyway(now: dt.datetime) 
     never = Summary(Reach(100, 100, 0), 10, "Order Completed", 168)
     assert "no lift can be foretold" in never.detectable()
     assert Summary(Reach(100, 100, 2), 0, "Order Completed", 168).detectable() == ""
+
+
+def counted(queries: CaptureQueriesContext) -> int:
+    return sum("WITH member" in query["sql"] for query in queries)
+
+
+def test_what_was_just_counted_is_not_counted_again_while_somebody_types(now: dt.datetime) -> None:
+    make.credential()
+    segment = everyone()
+
+    def asked(*, goal_event: str = "Order Completed", **more: object) -> int:
+        given = {"control_percent": 10, "goal_hours": 168} | more
+        with CaptureQueriesContext(connection) as queries:
+            summarise([segment], [], goal_event=goal_event, now=now, **given)  # type: ignore[arg-type]
+        return counted(queries)
+
+    assert (asked(), asked(), asked(control_percent=20)) == (1, 0, 0)
+    assert (asked(goal_hours=24), asked(goal_event="Signed Up")) == (1, 1)
+    segment.rule = {"attribute": "plan", "kind": "string", "op": "=", "value": "trial"}
+    assert (asked(), asked()) == (1, 0)
+    make.device(make.profile(), gateway="fcm", address="x", app="no.credential")
+    assert asked() == 1
+
+
+def test_an_audience_that_took_too_long_to_count_is_not_tried_again_at_once(
+    now: dt.datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("console.campaign_summary.COUNTING_SECONDS", 0.1)
+    segment = everyone()
+    given = {"control_percent": 10, "goal_event": "", "goal_hours": 24, "now": now}
+    at = connection.get_connection_params()
+    with psycopg.connect(host=at.get("host"), user=at.get("user"), dbname=at["dbname"]) as other:
+        other.execute("LOCK TABLE audiences_profile")
+        found = summarise([segment], [], **given)  # type: ignore[arg-type]
+    assert found.reach is None
+    assert "takes longer to count" in found.trouble
+    with CaptureQueriesContext(connection) as queries:
+        again = summarise([segment], [], **given)  # type: ignore[arg-type]
+    assert (again.trouble, counted(queries)) == (found.trouble, 0)
+    forget()
+    assert summarise([segment], [], **given).reach is not None  # type: ignore[arg-type]
