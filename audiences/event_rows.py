@@ -1,28 +1,27 @@
-"""Events into their table: one COPY a batch."""
+"""Events into their table: one COPY a batch, in PostgreSQL's binary format, which costs both sides less than text."""
 
 from __future__ import annotations
 
 import datetime as dt
+import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import msgspec
 from django.db import connection
 
 _encode = msgspec.json.Encoder().encode
-_ESCAPES = {ord("\\"): "\\\\", ord("\t"): "\\t", ord("\n"): "\\n", ord("\r"): "\\r"}
 
 
-@dataclass(slots=True)
-class Row:
-    """One event as it will be stored. `properties` is plain data, `context` what `copied` made of it."""
+class Row(NamedTuple):
+    """One event as it will be stored. `properties` is plain data, `context` what `json_field` made of it."""
 
     profile_id: int
     name: str
     occurred_at: dt.datetime
     properties: Any
-    context: str
+    context: bytes
     kind: str
     message_id: str
 
@@ -49,27 +48,56 @@ def store(rows: Sequence[Row], *, source_id: int | None, now: dt.datetime) -> No
     """Append the events. Their months must have partitions; call it in the transaction that dedupes them."""
     if not rows:
         return
-    source = r"\N" if source_id is None else str(source_id)
-    received = now.isoformat()
-    lines = [
-        f"{row.profile_id}\t{_text(row.name)}\t{row.occurred_at.isoformat()}\t{received}\t"
-        f"{copied(row.properties)}\t{row.context}\t{row.kind}\t{source}\t{_text(row.message_id)}\n"
-        for row in rows
-    ]
+    # Every row's own numbers, then what all share, then texts.
+    shared = _NULL if source_id is None else _number(8, source_id)
+    shared = _number(8, _moment(now)) + shared
+    parts = [_SIGNATURE]
+    for profile_id, name, occurred_at, properties, context, kind, message_id in rows:
+        parts += (
+            _numbers(_COLUMNS, 8, profile_id, 8, _moment(occurred_at)),
+            shared,
+            _repeated(name),
+            _repeated(kind),
+            json_field(properties),
+            context,
+            _field(message_id.encode()),
+        )
+    parts.append(_END)
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.write("".join(lines))
+        copy.write(b"".join(parts))
 
 
 _COPY = (
     "COPY audiences_event "
-    "(profile_id, name, occurred_at, received_at, properties, context, kind, source_id, message_id) FROM STDIN"
+    "(profile_id, occurred_at, received_at, source_id, name, kind, properties, context, message_id) "
+    "FROM STDIN (FORMAT binary)"
 )
+_COLUMNS = 9
+_SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+_END = b"\xff\xff"
+# A field is its length, in four bytes, and its value; moments are microseconds since 2000.
+_NULL = b"\xff\xff\xff\xff"
+_length = struct.Struct("!i").pack
+_number = struct.Struct("!iq").pack
+_numbers = struct.Struct("!hiqiq").pack
+_EPOCH = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
 
 
-def copied(data: Any) -> str:
-    """Data as JSON for COPY: JSON has no bare control characters, so only its backslashes need another one."""
-    return encoded(data).decode().replace("\\", "\\\\") if data else "{}"
+def json_field(data: Any) -> bytes:
+    """Data as a field of type jsonb: the format's version and JSON."""
+    return _field(b"\x01" + (encoded(data) if data else b"{}"))
 
 
-def _text(text: str) -> str:
-    return text if text.isprintable() and "\\" not in text else text.translate(_ESCAPES)
+def _moment(when: dt.datetime) -> int:
+    return (when - _EPOCH) // _MICROSECOND
+
+
+def _field(value: bytes) -> bytes:
+    return _length(len(value)) + value
+
+
+@lru_cache(maxsize=1000)
+def _repeated(text: str) -> bytes:
+    """A name or a kind, as most rows have the same few."""
+    return _field(text.encode())

@@ -331,16 +331,19 @@ def _row(profile_id: int, call: Call, when: dt.datetime) -> event_rows.Row:
         name = PAGES[call.type]
         said = {key: value for key, value in (("name", call.name), ("category", call.category)) if value}
         properties = said | (properties or {})
-    context = "{}" if call.context is None else _stored_context(call.context)
+    context = _NO_CONTEXT if call.context is None else _stored_context(call.context)
     return event_rows.Row(profile_id, name, when, properties, context, call.type, str(call.message_id))
 
 
-def _stored_context(context: Context) -> str:
+_NO_CONTEXT = event_rows.json_field(None)
+
+
+def _stored_context(context: Context) -> bytes:
     """As it is stored with an event: neither proofs nor push tokens nor attributes lie about there."""
-    kept: str | None = context.__dict__.get("stored")
+    kept: bytes | None = context.__dict__.get("stored")
     if kept is None:
         bare = msgspec.structs.replace(context, user_hash=None, device=None, traits=None)
-        kept = context.__dict__["stored"] = event_rows.copied(bare)
+        kept = context.__dict__["stored"] = event_rows.json_field(bare)
     return kept
 
 
