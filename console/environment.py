@@ -129,7 +129,7 @@ def database(url: str) -> dict[str, object]:
         refuse("DATABASE_URL", "must look like postgresql://user:password@host:5432/name.")
     options = {key: values[-1] for key, values in parse_qs(parts.query).items()}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "console.postgresql",
         "NAME": unquote(parts.path.strip("/")),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
