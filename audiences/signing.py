@@ -6,13 +6,18 @@ import hmac
 from base64 import urlsafe_b64encode
 from functools import cache
 
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from django.conf import settings
 
 
 @cache
-def _key(key_id: str, purpose: str) -> bytes | None:
+def _key(key_id: str, purpose: str) -> HMAC | None:
+    """What has taken in the key, and signs as a copy."""
     kek = settings.HEED_KEK.get(key_id)
-    return hmac.digest(bytes.fromhex(kek), f"signing:{purpose}".encode(), "sha256") if kek else None
+    if not kek:
+        return None
+    return HMAC(hmac.digest(bytes.fromhex(kek), f"signing:{purpose}".encode(), "sha256"), SHA256())
 
 
 def sign(purpose: str, message: str) -> str:
@@ -38,4 +43,6 @@ def is_signed(purpose: str, message: str, token: str) -> bool:
 def _mac(key_id: str, purpose: str, message: str) -> str:
     key = _key(key_id, purpose)
     assert key is not None
-    return urlsafe_b64encode(hmac.digest(key, message.encode(), "sha256"))[:-1].decode()
+    mac = key.copy()
+    mac.update(message.encode())
+    return urlsafe_b64encode(mac.finalize())[:-1].decode()

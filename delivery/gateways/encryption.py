@@ -6,19 +6,21 @@ prove it equal to the RFC's own example and to what http_ece decrypts.
 
 from __future__ import annotations
 
-import hmac
 import os
 import struct
 from base64 import urlsafe_b64decode
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 CURVE = ec.SECP256R1()
 RECORD_SIZE = 4096
 LARGEST_PAYLOAD = 3993
 WARN_PAYLOAD = 2600
+_SHA256 = SHA256()
 _HEADER = struct.Struct("!16sLB")
 
 
@@ -76,13 +78,14 @@ def encrypt(
     own = sender.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
     shared = sender.exchange(ec.ECDH(), receiver)
     # HKDF with outputs of at most one block is two HMACs: RFC 5869 with a single round.
-    key_material = _hkdf(secret, shared, b"WebPush: info\0" + point + own + b"\1")
-    pseudo_random = hmac.digest(salt, key_material, "sha256")
-    key = hmac.digest(pseudo_random, b"Content-Encoding: aes128gcm\0\1", "sha256")[:16]
-    nonce = hmac.digest(pseudo_random, b"Content-Encoding: nonce\0\1", "sha256")[:12]
+    key_material = _mac(HMAC(_mac(HMAC(secret, _SHA256), shared), _SHA256), b"WebPush: info\0" + point + own + b"\1")
+    pseudo_random = HMAC(_mac(HMAC(salt, _SHA256), key_material), _SHA256)
+    key = _mac(pseudo_random.copy(), b"Content-Encoding: aes128gcm\0\1")[:16]
+    nonce = _mac(pseudo_random, b"Content-Encoding: nonce\0\1")[:12]
     # 2 marks the last (and only) record.
     return _HEADER.pack(salt, RECORD_SIZE, len(own)) + own + AESGCM(key).encrypt(nonce, payload + b"\2", None)
 
 
-def _hkdf(salt: bytes, secret: bytes, info: bytes) -> bytes:
-    return hmac.digest(hmac.digest(salt, secret, "sha256"), info, "sha256")
+def _mac(keyed: HMAC, message: bytes) -> bytes:
+    keyed.update(message)
+    return keyed.finalize()
