@@ -12,6 +12,8 @@ from django.conf import settings
 from django.db import connection
 from msgspec.structs import replace
 
+from audiences import statements
+from audiences.statements import plain
 from campaigns import content
 from campaigns.models import TemplateVersion
 from delivery.content import Rendered, Rendering, Unrenderable, collapse_key
@@ -85,15 +87,14 @@ def contexts_for(
 
 
 def _profiles(profile_ids: Sequence[int]) -> dict[int, dict[str, Any]]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, external_id, locale, zone, attributes::text FROM audiences_profile WHERE id = ANY(%s)",
-            [list(profile_ids)],
-        )
-        return {
-            pk: {**msgspec.json.decode(attributes), "external_id": external_id, "locale": locale, "zone": zone}
-            for pk, external_id, locale, zone, attributes in cursor.fetchall()
-        }
+    found = statements.rows(
+        "SELECT id, external_id, locale, zone, attributes::text FROM audiences_profile WHERE id = ANY(%s::bigint[])",
+        [plain(profile_ids)],
+    )
+    return {
+        pk: {**msgspec.json.decode(attributes), "external_id": external_id, "locale": locale, "zone": zone}
+        for pk, external_id, locale, zone, attributes in found
+    }
 
 
 def _last_events(

@@ -7,7 +7,7 @@ all workers may try it, and moves `until` on by doing so; only an answer ends th
 from __future__ import annotations
 
 import datetime as dt
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -52,7 +52,7 @@ class Watch:
     """What one worker has seen of each origin. It decides when to write a hold, which all workers then obey."""
 
     def __init__(self) -> None:
-        self._origins: dict[Place, _Origin] = {}
+        self._origins: defaultdict[Place, _Origin] = defaultdict(_Origin)
         self._trying: set[Place] = set()
 
     def see(self, place: Place, outcome: Outcome) -> tuple[str, float | None] | None:
@@ -61,7 +61,7 @@ class Watch:
             return outcome.reason, outcome.wait
         if outcome.action in (Action.NOT_BEGUN, Action.DELAY, Action.SWITCH):
             return None
-        seen = self._origins.setdefault(place, _Origin())
+        seen = self._origins[place]
         seen.answered += 1
         if outcome.action == Action.SENT:
             seen.doubted.append(False)
@@ -89,12 +89,12 @@ class Watch:
 
     def count_doubts(self, place: Place, count: int) -> None:
         """Take in how many answers blamed the address."""
-        self._origins.setdefault(place, _Origin()).doubted.extend([True] * count)
+        self._origins[place].doubted.extend([True] * count)
 
     def blames_us(self, place: Place, *, accepted: int) -> bool:
         """So many addresses are refused that it is not they who are wrong: no other is taken, or one in twenty of the
         last 500 is not (fewer than five prove nothing). `accepted`: how many were taken beside them just now."""
-        seen = self._origins.setdefault(place, _Origin()).doubted
+        seen = self._origins[place].doubted
         doubted, answered = sum(seen), len(seen) + accepted
         return doubted == answered or (doubted >= DOUBT_LEAST and doubted > DOUBT_SHARE * answered)
 

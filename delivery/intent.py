@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import msgspec
 from django.conf import settings
@@ -100,7 +101,7 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
             "fences": plain([parcel.facts.fence for parcel in parcels]),
             "profiles": plain([parcel.facts.profile_id for parcel in parcels]),
             "epochs": plain([parcel.facts.epoch for parcel in parcels]),
-            "good_until": plain([parcel.good_until for parcel in parcels]),
+            "good_until": plain([_written(parcel.good_until) for parcel in parcels]),
             "verdicts": joined([records(parcel.verdicts) for parcel in parcels]),
             "push_ids": plain([one.id for _, one in sendings]),
             "push_messages": plain([parcel.facts.message_id for parcel, _ in sendings]),
@@ -126,6 +127,9 @@ def commit(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> Committed:
             parcel.sendings = [one for one in parcel.sendings if one.id not in unmade]
             result.pushing.append(parcel)
     return result
+
+
+_written = lru_cache(maxsize=1024)(str)  # a moment; most of a batch have the same
 
 
 def _content(parcel: Parcel) -> str:

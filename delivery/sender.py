@@ -47,19 +47,21 @@ class Sender:
     pool: ThreadPoolExecutor | None = None
 
     def refresh(self) -> None:
-        """What is in use, paused or retired now. One query."""
+        """What is in use, paused or retired now. One query. A gateway whose secret was replaced is made anew."""
         self.routes = Routes.current()
         if not self.routes.credentials:
             raise NoCredential("Add a push credential in Settings.")
+        in_use = {credential.pk: bytes(credential.secret) for credential in self.routes.credentials}
+        self.gateways = {pk: kept for pk, kept in self.gateways.items() if kept[0] == in_use.get(pk)}
 
     def gateway(self, credential_id: int) -> Gateway:
-        """The credential's gateway: made when it is first needed, and anew where its secret was replaced."""
-        credential = self.routes.by_id[credential_id]
-        sealed, gateway = self.gateways.get(credential_id, (b"", None))
-        if gateway is None or sealed != bytes(credential.secret):
-            gateway = gateway_of(credential, self.client)
-            self.gateways[credential_id] = bytes(credential.secret), gateway
-        return gateway
+        """The credential's gateway: made when it is first needed."""
+        kept = self.gateways.get(credential_id)
+        if kept is None:
+            credential = self.routes.by_id[credential_id]
+            kept = bytes(credential.secret), gateway_of(credential, self.client)
+            self.gateways[credential_id] = kept
+        return kept[1]
 
     def place(self, one: Sending) -> Place:
         """What this push is held, paused or broken together with."""

@@ -177,7 +177,7 @@ class Fetcher:
                  JOIN delivery_push p ON p.send_key = k.send_key AND p.device_id = k.device_id
             WHERE p.wave_on = %s
             """,
-            [joined(key for key, _ in pairs), [device_id for _, device_id in pairs], self.wave.wave_on],
+            [joined(key for key, _ in pairs), plain([device_id for _, device_id in pairs]), self.wave.wave_on],
         )
         found = {(key, device_id): EarlierPush(*row) for key, device_id, *row in found_rows}
         if found:
