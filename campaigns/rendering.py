@@ -140,7 +140,7 @@ class Compiled:
             raise _Held("empty", "body", "Nothing is left of the text.")
         site = context.get("site")
         site_url = site.get("url", "") if isinstance(site, dict) else ""
-        url, image, icon, badge = [_link(name, texts[name].strip(), site_url) for name in LINKS]
+        url, image, icon, badge = [texts[name] and _link(name, texts[name].strip(), site_url) for name in LINKS]
         content = Content(
             title=title,
             body=body,

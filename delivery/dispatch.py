@@ -209,7 +209,8 @@ class _Batch:
         now: dt.datetime,
     ) -> Parcel:
         wave = self.wave
-        left = max(int((facts.expires_at - now).total_seconds()), 1)
+        expires_at = facts.expires_at
+        left = max(int((expires_at - now).total_seconds()), 1)
         sendings = []
         for device in chosen:
             earlier = facts.earlier.get(device.id)
@@ -236,7 +237,7 @@ class _Batch:
                     device.credential_id,
                     (earlier.attempt if earlier else 0) + 1,
                     letter,
-                    facts.expires_at,
+                    expires_at,
                     earlier=earlier,
                 )
             )
@@ -245,7 +246,7 @@ class _Batch:
             verdicts=verdicts,
             rendered=content,
             sendings=sendings,
-            good_until=good_until(verdicts) or facts.expires_at,
+            good_until=good_until(verdicts) or expires_at,
             settled=facts.settled if facts.earlier else [],
             waits=waits,
         )
@@ -266,8 +267,9 @@ class _Batch:
         guard(self.sender, self.wave, sendings, now=self.now)
         learn_of_devices(sendings, posted_at=posted_at, now=self.now)
         self.stopped |= learn(self.sender, self.wave, sendings, now=self.now)
+        now = self.now
         for one in sendings:
-            weigh(one, self.wave, now=self.now)
+            weigh(one, self.wave, now=now)
         recording.outcomes(self.wave, committed.pushing, owner=self.sender.owner)
         # Not ours any more, or the verdict ran out: what is still ours goes back and is judged anew.
         outbox.release(self.wave, [p.facts.message_id for p in committed.lost], owner=self.sender.owner)

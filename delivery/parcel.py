@@ -30,6 +30,10 @@ class Sending(msgspec.Struct):
     def state(self) -> str:
         return PUSH_STATES[self.outcome.action] if self.outcome else "sending"
 
+    @property
+    def reason(self) -> str:
+        return self.outcome.reason if self.outcome else ""
+
 
 PUSH_STATES: Mapping[str, str] = {
     "sent": "sent",
@@ -73,14 +77,12 @@ class Parcel(msgspec.Struct):
 
     def result(self) -> tuple[str, str, dt.datetime | None]:
         """(state, reason, due_at) of the message now."""
-        waiting = [one for one in self.sendings if one.state == "retry"]
-        waits = [(one.due_at, one.outcome.reason if one.outcome else "") for one in waiting if one.due_at]
-        if self.waits:
-            waits.append(self.waits)
+        states = [one.state for one in self.sendings]
+        waits = [self.waits] if self.waits else []
+        if "retry" in states:
+            waits += [(one.due_at, one.reason) for one in self.sendings if one.state == "retry" and one.due_at]
         if waits:
             due, reason = min(waits)
             return "queued", reason, due
-        states = [*self.settled, *(one.state for one in self.sendings)]
-        state = next(best for best in BEST if best in states)
-        reasons = [one.outcome.reason for one in self.sendings if one.outcome and one.state == state]
-        return state, reasons[0] if reasons else "", None
+        state = next(best for best in BEST if best in states or best in self.settled)
+        return state, next((one.reason for one in self.sendings if one.state == state), ""), None

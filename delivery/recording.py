@@ -126,7 +126,7 @@ def outcomes(wave: Wave, parcels: Sequence[Parcel], *, owner: str) -> None:
             "ids": plain([one.id for _, one in sendings]),
             "fences": plain([parcel.facts.fence for parcel, _ in sendings]),
             "states": joined([one.state for _, one in sendings]),
-            "reasons": joined([one.outcome.reason if one.outcome else "" for _, one in sendings]),
+            "reasons": joined([one.reason for _, one in sendings]),
             "due": plain([one.due_at for _, one in sendings]),
             "attempts": plain([one.attempt for _, one in sendings]),
             "statuses": joined([one.outcome.status[:60] if one.outcome else "" for _, one in sendings]),

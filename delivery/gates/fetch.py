@@ -86,18 +86,18 @@ class Fetcher:
     def _devices(self, people: dict[int, list[Facts]]) -> None:
         found_rows = statements.rows(
             """
-            SELECT profile_id, id, gateway, address, p256dh, auth, sender_key, permission,
+            SELECT profile_id, platform, browser, os, locale, app_version,
+                   id, gateway, address, p256dh, auth, sender_key, permission,
                    CASE WHEN quarantined_at IS NULL THEN '' ELSE coalesce(nullif(quarantine_reason, ''), 'dead') END,
-                   detached_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, app, environment, registered_at,
-                   platform, browser, os, locale, app_version
+                   detached_at IS NOT NULL, needs_resubscribe_at IS NOT NULL, app, environment, registered_at
             FROM audiences_device WHERE profile_id = ANY(%s::bigint[]) ORDER BY id
             """,
             [plain(people)],
         )
         found: list[DeviceFacts] = []
-        for profile_id, *row in found_rows:
-            context = dict(zip(("platform", "browser", "os", "locale", "app_version"), row[13:], strict=True))
-            device = DeviceFacts(*row[:13], context)  # type: ignore[call-arg]  # as selected
+        for profile_id, platform, browser, os, locale, app_version, *row in found_rows:
+            context = {"platform": platform, "browser": browser, "os": os, "locale": locale, "app_version": app_version}
+            device = DeviceFacts(*row, context)  # type: ignore[call-arg]  # as selected
             found.append(device)
             for one in people[profile_id]:
                 one.devices.append(device)
