@@ -88,17 +88,15 @@ def lane_of(message_class: str) -> Lane:
 
 def next_wave(lane: Lane, line: Line) -> Wave | None:
     """A running wave that has due messages and turns: transactional ones first, else any, so that none starves."""
-    pk = _transactional(0.0 if lane == Lane.NOW else _patience())
-    if pk is None and lane == Lane.ORDINARY:
-        pk = line.first()
-    return None if pk is None else _wave(pk)
-
-
-def _wave(pk: int) -> Wave:
-    (wave,) = statements.objects(Wave, "id = %s", [pk])
-    if wave.topic_id is not None:
-        (wave.topic,) = statements.objects(Topic, "id = %s", [wave.topic_id])
-    return wave
+    patience = 0.0 if lane == Lane.NOW else _patience()
+    found = statements.objects(Wave, f"id = ({_TRANSACTIONAL})", {"patience": patience})
+    if not found and lane == Lane.ORDINARY and (pk := line.first()) is not None:
+        found = statements.objects(Wave, "id = %s", [pk])
+    for wave in found:
+        if wave.topic_id is not None:
+            (wave.topic,) = statements.objects(Topic, "id = %s", [wave.topic_id])
+        return wave
+    return None
 
 
 def must_make_way(line: Line) -> bool:
