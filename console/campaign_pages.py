@@ -19,7 +19,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from audiences.database_clock import database_now
-from audiences.models import EventName
+from audiences.look_up import called
+from audiences.models import EventName, Profile
 from campaigns import launch as deeds
 from campaigns import preflight
 from campaigns.models import Campaign
@@ -216,18 +217,19 @@ def deed(request: HttpRequest, pk: int, name: str) -> HttpResponse:
 
 @console_page(permission="campaigns.view_campaign")
 def people(request: HttpRequest, pk: int) -> HttpResponse:
-    """Who got it and who did not: the messages of its wave, by state and reason, page by page."""
+    """Who got it and who did not: the messages of its wave, by state, reason and person, page by page."""
     found = get_object_or_404(Campaign, pk=pk)
     wave = Wave.objects.filter(origin=found.origin).order_by("pk").first()
     asked = {name: text for name in ("state", "reason", "arm") if (text := request.GET.get(name, ""))}
+    words = request.GET.get("q", "").strip()
+    kept = asked | ({"q": words} if words else {})
     rows: list[Message] = []
     if wave:
-        after = request.GET.get("after", "")
+        after = int(text) if (text := request.GET.get("after", "")).isdecimal() else 0
+        meant = {"profile__in": Profile.objects.filter(called(words), pk__gt=after)} if words else {}
         # By profile, as the ledger's unique key is: a page is one index range, however far along.
         rows = list(
-            Message.objects.filter(
-                wave=wave, wave_on=wave.wave_on, profile_id__gt=int(after) if after.isdecimal() else 0, **asked
-            )
+            Message.objects.filter(wave=wave, wave_on=wave.wave_on, profile_id__gt=after, **asked, **meant)
             .select_related("profile")
             .defer("verdicts", "data")
             .order_by("profile_id")[: MESSAGES_A_PAGE + 1]
@@ -243,8 +245,9 @@ def people(request: HttpRequest, pk: int) -> HttpResponse:
         rows=[(row, state_words(row.state), reason_words(row.reason)) for row in rows],
         states=[(state.value, state_words(state.value)) for state in Message.State],
         asked=asked,
+        words=words,
         reason=reason_words(asked.get("reason", "")),
-        next_page="?" + urlencode(asked | {"after": str(rows[-1].profile_id)}) if more else "",
+        next_page=f"?{urlencode(kept | {'after': str(rows[-1].profile_id)})}" if more else "",
     )
 
 

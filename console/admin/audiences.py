@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from unfold.decorators import display
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldBooleanSwitchWidget
 
-from audiences.look_up import profile_named
+from audiences.look_up import called
 from audiences.models import Profile, Segment, Topic
 from console import profile_pages
 from console.admin.forms import TickedMomentsForm
 from console.admin.site import ConsoleModelAdmin, own_editor, site
-
-MOST_FOUND = 500
-
-
-def _ways(words: str) -> list[Q]:
-    """What somebody who types this may mean: the beginning of an id, an e-mail address, or a name."""
-
-    def begins(name: str, text: str) -> Q:
-        return Q(**{"attributes__has_key": name, f"attributes__{name}__istartswith": text})
-
-    ways = [Q(external_id__startswith=words), begins("email", words)]
-    first, _, last = words.partition(" ")
-    if "@" not in words:
-        ways.append(begins("name", words))
-        if last:
-            ways.append(begins("first_name", first) & begins("last_name", last))
-        else:
-            ways += [begins("first_name", words), begins("last_name", words)]
-    return ways
 
 
 @admin.register(Profile, site=site)
@@ -67,19 +46,7 @@ class ProfileAdmin(ConsoleModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Profile], search_term: str
     ) -> tuple[QuerySet[Profile], bool]:
-        words = search_term.strip()
-        if not words:
-            return queryset, False
-        named = profile_named(words)
-        found = {named.pk} if named else set()
-        ways = _ways(words)
-        for way in ways:
-            # Each by its own index: together they would be a walk over everyone.
-            found.update(Profile.objects.filter(way).values_list("pk", flat=True)[: MOST_FOUND + 1])
-            if len(found) > MOST_FOUND:
-                # So many that a walk over everyone, from who was seen last, soon has a page of them.
-                return queryset.filter(reduce(or_, ways)), False
-        return queryset.filter(pk__in=found), False
+        return queryset.filter(called(search_term)), False
 
     @display(description="Person")
     def person(self, profile: Profile) -> str:

@@ -186,6 +186,8 @@ def requests(campaign: Any, draft: Any) -> dict[str, Callable[[], Any]]:
         "profiles, nobody found": ask("/console/profiles/?q=nobody at all"),
         "profiles, page 40": ask("/console/profiles/?p=1"),
         "people held back": ask("/console/campaigns/LARGEST/people/?state=suppressed&reason=opted_out"),
+        "people, searched by name": ask("/console/campaigns/LARGEST/people/?q=Cleo"),
+        "people, searched by id": ask("/console/campaigns/LARGEST/people/?q=shop-7"),
         "people, in the middle": ask("/console/campaigns/LARGEST/people/?after=500000"),
         "found by ⌘K": ask("/console/search/?s=shop-7"),
         "template preview": ask("/console/templates/preview/", **_template(), case="typical"),

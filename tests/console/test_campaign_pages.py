@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from audiences.models import Profile
 from campaigns import planner, preflight
 from campaigns.models import Campaign
 from delivery.models import Credential, Message, SendingRules, Wave
@@ -240,6 +241,98 @@ def running(**values: object) -> tuple[Campaign, Wave]:
     now = dt.datetime.now(dt.UTC)
     campaign = make.campaign(state=Campaign.State.RUNNING, scheduled_at=now, launched_at=now, **values)
     return campaign, make.wave(origin=campaign.origin, wave_on=now.date(), due_at=now, created_at=now)
+
+
+PEOPLE = {
+    "shop-7": {"first_name": "Ada", "last_name": "Byron", "email": "Ada@shop.example.net"},
+    "shop-71": {"name": "Grace Hopper", "email": "grace@navy.example"},
+    "shop-8": {"first_name": "Adam", "last_name": "Smith"},
+}
+
+
+def decided() -> Campaign:
+    """A campaign with a message for each of PEOPLE; Adam's was held back."""
+    campaign, wave = running()
+    for external_id, attributes in PEOPLE.items():
+        is_adam = attributes.get("first_name") == "Adam"
+        make.message(
+            wave,
+            make.profile(external_id, attributes=attributes),
+            state="suppressed" if is_adam else "sent",
+            reason="opted_out" if is_adam else "",
+        )
+    return campaign
+
+
+def found_in(console: Client, campaign: Campaign, words: str, **more: str) -> list[str | None]:
+    where = reverse("console:campaign_people", args=[campaign.pk])
+    return [row.profile.external_id for row, _, _ in console.get(where, {"q": words, **more}).context["rows"]]
+
+
+@pytest.mark.parametrize("most", [500, 0])
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("shop-7", ["shop-7", "shop-71"]),
+        ("shop-71", ["shop-71"]),
+        (" ada ", ["shop-7", "shop-8"]),
+        ("Ada Byr", ["shop-7"]),
+        ("ADA@SHOP", ["shop-7"]),
+        ("grace hop", ["shop-71"]),
+        ("smith", ["shop-8"]),
+        ("hopper", []),
+        ("", ["shop-7", "shop-71", "shop-8"]),
+    ],
+)
+def test_somebody_is_found_among_a_campaigns_people_by_id_name_or_mail(
+    console: Client, monkeypatch: pytest.MonkeyPatch, words: str, found: list[str], most: int
+) -> None:
+    monkeypatch.setattr("audiences.look_up.MOST_FOUND", most)
+    campaign = decided()
+    make.profile("shop-79", attributes={"first_name": "Ada"})  # in no audience
+    assert found_in(console, campaign, words) == found
+    assert found_in(console, campaign, words, state="suppressed") == [one for one in found if one == "shop-8"]
+
+
+def test_who_was_merged_is_found_in_a_campaign_by_whom_they_became(console: Client) -> None:
+    campaign = decided()
+    survivor = make.profile("survivor", attributes={"name": "Lady Lovelace"})
+    Profile.objects.filter(external_id="shop-7").update(merged_into=survivor, attributes={})
+    for words in ("survivor", "lady"):
+        assert found_in(console, campaign, words) == ["shop-7"]
+
+
+def test_a_search_among_a_campaigns_people_goes_on_to_the_next_page(console: Client) -> None:
+    campaign, wave = running()
+    for number in range(105):
+        make.message(wave, make.profile(f"bo-{number:03}"), state="sent")
+    make.message(wave, make.profile("di"), state="sent")
+    where = reverse("console:campaign_people", args=[campaign.pk])
+    first = console.get(where, {"q": "bo-"})
+    assert 'value="bo-"' in first.content.decode()
+    second = console.get(where + first.context["next_page"]).context
+    assert [row.profile.external_id for row, _, _ in second["rows"]] == [f"bo-{n}" for n in range(100, 105)]
+    assert second["next_page"] == ""
+
+
+def test_nobody_found_among_a_campaigns_people_says_what_to_do(console: Client) -> None:
+    html = console.get(reverse("console:campaign_people", args=[decided().pk]), {"q": "<b>eve"}).content.decode()
+    assert "begins with “&lt;b&gt;eve”" in html
+    assert "Who was not in its audience" in html
+    assert "Show all" in html
+
+
+def test_a_search_among_a_campaigns_people_costs_the_same_queries_however_many_are_found(console: Client) -> None:
+    campaign, wave = running()
+    found_in(console, campaign, "Bo")  # what a process remembers for a while is known then
+    counts = []
+    for number in range(3):
+        make.message(wave, make.profile(f"bo-{number}", attributes={"name": "Bo"}), state="sent")
+        with CaptureQueriesContext(connection) as queries:
+            assert len(found_in(console, campaign, "Bo")) == number + 1
+        counts.append(len(queries))
+    assert len(set(counts)) == 1
+    assert counts[0] <= 25
 
 
 def test_the_people_of_a_campaign_are_listed_by_state_page_by_page(console: Client) -> None:

@@ -239,7 +239,7 @@ def test_profiles_are_found_by_the_beginning_of_id_name_or_mail(
 def test_many_of_one_name_are_all_found_the_one_seen_last_first(
     console: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("console.admin.audiences.MOST_FOUND", 2)
+    monkeypatch.setattr("audiences.look_up.MOST_FOUND", 2)
     for n in range(4):
         seen = make.NOW - dt.timedelta(days=n)
         make.profile(f"bo-{n}", attributes={"first_name": "Bo", "last_name": "Mu"}, last_seen_at=seen)
@@ -249,12 +249,12 @@ def test_many_of_one_name_are_all_found_the_one_seen_last_first(
 
 
 def test_each_way_to_search_for_a_profile_is_answered_by_an_index() -> None:
-    from console.admin.audiences import _ways
+    from audiences.look_up import ways
 
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
         for words in ("ada", "ada@shop.example.net", "Ada Byron"):
-            for way in _ways(words):
+            for way in ways(words):
                 plan = Profile.objects.filter(way).values_list("pk", flat=True)[:10].explain()
                 assert re.search(r"Index (Only )?Scan (using|on) \w*(external_id|profile_\w*(name|email))", plan), plan
 
