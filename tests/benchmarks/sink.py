@@ -65,22 +65,30 @@ class Peer(asyncio.Protocol):
             if len(held) < at + 9 + length:
                 break
             kind, flags, stream = held[at + 3], held[at + 4], held[at + 5 : at + 9]
-            if kind in (DATA, HEADERS) and flags & 1:
-                self.count += 1
-                block = b"\x20\x08\x03201\x0f\x1f\x0f/m/%012d\0\x03ttl\x0260" % self.count
-                answers.append(b"\0\0" + bytes((len(block), HEADERS, 5)) + stream + block)
+            if kind == HEADERS:
+                self.asked(stream, flags, held[at + 9 : at + 9 + length])
+            elif kind == DATA:
+                self.used += length
             elif kind == SETTINGS and not flags & 1:
                 answers.append(ACKNOWLEDGED)
             elif kind == PING and not flags & 1:
                 answers.append(b"\0\0\x08\x06\1\0\0\0\0" + held[at + 9 : at + 17])
-            if kind == DATA:
-                self.used += length
+            if kind in (DATA, HEADERS) and flags & 1:
+                answers.append(self.answer(stream))
             at += 9 + length
         self.held = held[at:]
         if self.used > GIVEN_BACK:
             answers.append(b"\0\0\4\x08\0\0\0\0\0" + self.used.to_bytes(4, "big"))
             self.used = 0
         return b"".join(answers)
+
+    def asked(self, stream: bytes, flags: int, block: bytes) -> None:
+        """The head of a request."""
+
+    def answer(self, stream: bytes) -> bytes:
+        self.count += 1
+        block = b"\x20\x08\x03201\x0f\x1f\x0f/m/%012d\0\x03ttl\x0260" % self.count
+        return b"\0\0" + bytes((len(block), HEADERS, 5)) + stream + block
 
 
 class Apps(Peer):
@@ -91,34 +99,13 @@ class Apps(Peer):
     def __init__(self) -> None:
         super().__init__()
         self.decoder = hpack.Decoder()
-        self.asked: dict[bytes, dict[str, str]] = {}
+        self.heads: dict[bytes, dict[str, str]] = {}
 
-    def http2(self) -> bytes:
-        answers, held, at = [], self.held, 0
-        while len(held) - at >= 9:
-            length = int.from_bytes(held[at : at + 3], "big")
-            if len(held) < at + 9 + length:
-                break
-            kind, flags, stream = held[at + 3], held[at + 4], held[at + 5 : at + 9]
-            block = held[at + 9 : at + 9 + length]
-            if kind == HEADERS:
-                self.asked[stream] = dict(self.decoder.decode(block[5:] if flags & 0x20 else block))
-            elif kind == DATA:
-                self.used += length
-            elif kind == SETTINGS and not flags & 1:
-                answers.append(ACKNOWLEDGED)
-            elif kind == PING and not flags & 1:
-                answers.append(b"\0\0\x08\x06\1\0\0\0\0" + block)
-            if kind in (DATA, HEADERS) and flags & 1:
-                answers.append(self.answer(stream, self.asked.pop(stream)))
-            at += 9 + length
-        self.held = held[at:]
-        if self.used > GIVEN_BACK:
-            answers.append(b"\0\0\4\x08\0\0\0\0\0" + self.used.to_bytes(4, "big"))
-            self.used = 0
-        return b"".join(answers)
+    def asked(self, stream: bytes, flags: int, block: bytes) -> None:
+        self.heads[stream] = dict(self.decoder.decode(block[5:] if flags & 0x20 else block))
 
-    def answer(self, stream: bytes, asked: dict[str, str]) -> bytes:
+    def answer(self, stream: bytes) -> bytes:
+        asked = self.heads.pop(stream)
         if "apns-id" in asked:
             said = b"\x88\0\x07apns-id" + bytes((len(asked["apns-id"]),)) + asked["apns-id"].encode()
             return b"\0\0" + bytes((len(said), HEADERS, 5)) + stream + said
@@ -131,12 +118,10 @@ class Apps(Peer):
 class Timed(Apps):
     """A push service that says on its standard output which path was asked, and when: "/push/7 1234.567" (monotonic)."""
 
-    def answer(self, stream: bytes, asked: dict[str, str]) -> bytes:
-        sys.stdout.write(f"{asked[':path']} {time.monotonic()}\n")
+    def answer(self, stream: bytes) -> bytes:
+        sys.stdout.write(f"{self.heads.pop(stream)[':path']} {time.monotonic()}\n")
         sys.stdout.flush()
-        self.count += 1
-        block = b"\x20\x08\x03201\x0f\x1f\x0f/m/%012d\0\x03ttl\x0260" % self.count
-        return b"\0\0" + bytes((len(block), HEADERS, 5)) + stream + block
+        return Peer.answer(self, stream)
 
 
 KINDS = {"apps": Apps, "timed": Timed}
