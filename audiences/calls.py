@@ -8,7 +8,7 @@ import re
 import uuid
 import zoneinfo
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -17,6 +17,7 @@ LONGEST_ID = 255
 LONGEST_NAME = 200
 KINDS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
 
+_NO_ZONE = "Expected `datetime` with a timezone component"
 _MISSING = re.compile(r"Object missing required field `(\w+)`")
 
 # An escape of JSON: a pair of surrogates, one without its other half, or any other.
@@ -25,6 +26,7 @@ _ESCAPE = re.compile(
 )
 
 Said = str | int | float | None
+Moment = Annotated[dt.datetime, msgspec.Meta(tz=True)]
 
 
 class Malformed(ValueError):
@@ -42,6 +44,8 @@ class Malformed(ValueError):
         path = within + path.rstrip("`").replace("[...]", "")
         if missing := _MISSING.fullmatch(reason):
             path += f".{missing[1]}"
+        if reason == _NO_ZONE:
+            reason = "Give the time with its zone, such as 2026-11-24T12:00:00Z"
         return cls(path.lstrip("."), f"{reason}.")
 
 
@@ -105,9 +109,9 @@ class Call(msgspec.Struct, rename="camel"):
     properties: dict[str, Any] | None = None
     traits: dict[str, Any] | None = None
     raw_context: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="context")
-    timestamp: dt.datetime | None = None
-    original_timestamp: dt.datetime | None = None
-    sent_at: dt.datetime | None = None
+    timestamp: Moment | None = None
+    original_timestamp: Moment | None = None
+    sent_at: Moment | None = None
     group_id: Said = None
     previous_id: Said = None
     user_hash: str | None = None
@@ -153,7 +157,7 @@ def whole_characters(text: bytes) -> bytes:
 def read(raw: bytes | msgspec.Raw | Mapping[str, Any], *, kind: str | None = None) -> Call:
     """One call, checked and with its ids as text. `kind` is the type that the address says. Raises Malformed."""
     try:
-        if isinstance(raw, Mapping):
+        if not isinstance(raw, bytes | msgspec.Raw):
             raw = msgspec.json.encode(raw)
         if len(memoryview(raw)) > LARGEST_CALL:
             raise Malformed("", f"A call may have {LARGEST_CALL // 1024} KB at most.")
@@ -190,13 +194,6 @@ def read(raw: bytes | msgspec.Raw | Mapping[str, Any], *, kind: str | None = Non
         call.group_id = _id("groupId", call.group_id)
         if not call.group_id:
             raise Malformed("groupId", "Give the id of the group.")
-    for path, moment in (
-        ("timestamp", call.timestamp),
-        ("originalTimestamp", call.original_timestamp),
-        ("sentAt", call.sent_at),
-    ):
-        if moment is not None and moment.tzinfo is None:
-            raise Malformed(path, "Give the time with its zone, such as 2026-11-24T12:00:00Z.")
     return call
 
 

@@ -187,6 +187,11 @@ class People:
     def save(self, *, now: dt.datetime) -> None:
         """Write everything: new profiles, what changed, then merges. A lost race shows as a unique violation."""
         made = [person for person in self._made if person.into is None or person in self._merged]
+        changed = sorted(
+            (p for p in self._by_id.values() if p.is_changed or p.seen - p.seen_before > SEEN_STEP), key=Person.row
+        )
+        if not (made or self._linked or self._moved or changed or self._merged):
+            return
         with connection.cursor() as cursor:
             if made:
                 _create(cursor, made, now=now)
@@ -204,9 +209,6 @@ class People:
                     "WHERE i.kind = 'anonymous' AND i.value = n.value",
                     [list(self._moved), [person.final().row() for person in self._moved.values()]],
                 )
-            changed = sorted(
-                (p for p in self._by_id.values() if p.is_changed or p.seen - p.seen_before > SEEN_STEP), key=Person.row
-            )
             if changed:
                 _update(cursor, changed, now=now)
         if self._merged:

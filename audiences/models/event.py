@@ -41,6 +41,7 @@ class Event(models.Model):
 class SeenCall(models.Model):
     """The message ids of the last 7 days, so that a repeated call is stored once."""
 
+    pk = models.CompositePrimaryKey("source_id", "message_id")
     source_id = models.BigIntegerField()
     message_id = models.TextField()
     seen_at = models.DateTimeField()

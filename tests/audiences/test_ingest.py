@@ -332,3 +332,12 @@ def test_contexts_that_repeat_are_stored_alike_and_none_is_made_up(server):
     ahead = (NOW + dt.timedelta(days=3)).isoformat()
     send(server, track(context=context, timestamp=ahead), track(context=context))
     assert [event.context.get("clock") for event in Event.objects.order_by("id")[6:]] == ["ahead", None]
+
+
+def test_a_time_without_its_zone_is_refused_in_plain_words(server):
+    for field in ("timestamp", "originalTimestamp", "sentAt"):
+        result = send(server, track(**{field: "2026-11-24T12:00:00"}), track())
+        assert (result.stored, result.rejected) == (
+            1,
+            [(0, field, "Give the time with its zone, such as 2026-11-24T12:00:00Z.")],
+        )
