@@ -61,7 +61,7 @@ def test_a_push_service_is_left_alone_for_as_long_as_it_asks(processes, opened, 
         assert min(taken) - max(refused) >= least[name] * scale, name
         assert states(waves[name]) == {"sent": each}
     assert len(services["endless"].requests) == each
-    hold = Hold.objects.get()
+    hold = Hold.objects.get(origin=services["endless"].origin)
     assert (hold.until - hold.since).total_seconds() == pytest.approx(3600 * scale, abs=1)
     assert "Retry-After '1000000000' is taken for 3600 s" in hold.detail
     holds.resume([hold])

@@ -110,7 +110,8 @@ class Running:
         return [one for one in self._entries() if one.get("kind") == "mint"]
 
     def _entries(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines()]
+        # What is still being written ends in the midst of a line.
+        return [json.loads(line) for line in self.log.read_text().rpartition("\n")[0].splitlines()]
 
     def forget(self) -> None:
         self.log.write_text("")
