@@ -15,6 +15,7 @@ from django.conf import settings as site
 from console.api.keys import create_key
 from console.embedded import Embedded, redis_url
 from delivery import tasks
+from delivery.lanes import Lane
 from tests import make
 from tests.console.test_api import caller
 from tests.delivery.sending import planned, reachable, states, subscribed
@@ -130,3 +131,23 @@ def test_a_worker_that_is_stopped_with_a_hint_in_its_hand_costs_seconds(processe
     wait_for(lambda: is_over(later), seconds=10)
     assert (states(wave), states(later)) == ({"sent": 50}, {"sent": 50})
     assert doubles(push_service) == []
+
+
+def test_a_worker_that_listens_loses_redis_and_costs_no_message(processes, own_redis, settings, push_service, start_at):
+    """D14: its ear is cut off; it hears of the next message as if it had just begun, and stops when it is told to."""
+    settings.HEED_TRANSACTIONAL_WORKERS = 1
+    setting = {"REDIS_URL": settings.REDIS_URL, "HEED_TRANSACTIONAL_WORKERS": "1"}
+    processes.clock(**setting)
+    worker = processes.start("-m", "tests.drills.worker", "deliver-now", **setting)
+    first = planned(reachable(push_service, 1), now=start_at, message_class="transactional")
+    wait_for(lambda: own_redis.pubsub_channels("hints:*"), every=0.02)
+    own_redis.client_kill_filter(_type="pubsub")
+    wait_for(lambda: is_over(first))
+    second = planned(reachable(push_service, 1, first=1), now=start_at, message_class="transactional")
+    tasks.hint(Lane.NOW)
+    wait_for(lambda: is_over(second))
+    assert (states(first), states(second)) == ({"sent": 1}, {"sent": 1})
+    assert doubles(push_service) == []
+    assert worker.poll() is None
+    worker.terminate()
+    assert worker.wait(timeout=30) == 0
