@@ -14,7 +14,7 @@ Judged = tuple[Facts, Verdicts, Verdicts]
 """A message with its verdicts before content and after it."""
 
 # spec order: 1 duplicate, 2 profile, 3 running, 5 device, 6 consent, 9 expiry, 10 quiet hours, 12 caps, 13 cool-down.
-BEFORE_CONTENT: tuple[Gate, ...] = (
+OF_STANDING: tuple[Gate, ...] = (
     checks.duplicate,
     checks.profile,
     checks.running,
@@ -22,9 +22,9 @@ BEFORE_CONTENT: tuple[Gate, ...] = (
     checks.consent,
     checks.expiry,
     checks.quiet_hours,
-    checks.frequency_caps,
-    checks.cool_down,
 )
+OF_PRESSURE: tuple[Gate, ...] = (checks.frequency_caps, checks.cool_down)
+BEFORE_CONTENT = OF_STANDING + OF_PRESSURE
 # 16, content, stands between: it is the dearest, and both arms are rendered alike. Then 17 and 18; pacing.py is 19.
 AFTER_CONTENT: tuple[Gate, ...] = (checks.global_holdout, checks.control)
 
@@ -57,32 +57,31 @@ def judge(facts: Facts, *, now: dt.datetime, gates: tuple[Gate, ...] = BEFORE_CO
 
 
 def judge_each(batch: Iterable[Facts], *, now: dt.datetime) -> Iterator[Judged]:
-    """Each message of one wave with its verdicts before content and after. Who is alike is judged once for all."""
+    """Each message of one wave with its verdicts before content and after. Who is alike is judged once for all, but for
+    the gates that look at what one got lately."""
     known: dict[Hashable, tuple[Verdicts, Verdicts]] = {}
     for facts in batch:
         alike = _likeness(facts)
         judged = known.get(alike)
         if judged is None:
-            judged = judge(facts, now=now), judge(facts, now=now, gates=AFTER_CONTENT)
+            gates = OF_STANDING if facts.intents else BEFORE_CONTENT
+            judged = judge(facts, now=now, gates=gates), judge(facts, now=now, gates=AFTER_CONTENT)
             if alike is not None:
                 known[alike] = judged
-        yield facts, *judged
+        before, after = judged
+        if facts.intents and before[-1].allowed:
+            before += judge(facts, now=now, gates=OF_PRESSURE)
+        yield facts, before, after
 
 
 def _likeness(facts: Facts) -> Hashable:
-    """All that the gates look at, beside wave and rules, where little is known of the profile. None: they look at more."""
-    if (
-        facts.earlier
-        or facts.intents
-        or facts.had_intent
-        or facts.own_end
-        or facts.erased
-        or facts.is_merged
-        or not facts.exists
-    ):
+    """All that those gates look at, beside wave and rules, where little is known of the profile. None: they look at
+    more."""
+    if facts.earlier or facts.had_intent or facts.own_end or facts.erased or facts.is_merged or not facts.exists:
         return None
     for choice in facts.choices.values():
         if choice.out_epoch is not None:
             return None
     devices = tuple([device.why_not_live for device in facts.devices])
-    return facts.arm, facts.zone, facts.is_reassigned, devices, tuple(facts.choices.items())
+    choices = tuple(facts.choices.items())
+    return facts.arm, facts.zone, facts.is_reassigned, bool(facts.intents), devices, choices
