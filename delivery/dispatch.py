@@ -27,7 +27,7 @@ from delivery.gates.facts import DeviceFacts, Facts
 from delivery.gates.fetch import Fetcher
 from delivery.gates.judge import judge_each
 from delivery.gates.verdict import Verdict, Verdicts, good_until
-from delivery.gateways.base import Letter
+from delivery.gateways.base import Action, Letter
 from delivery.lanes import Lane
 from delivery.learning import learn, learn_of_devices
 from delivery.losses import guard
@@ -265,11 +265,11 @@ class _Batch:
         checkpoint("after_post")
         doubts.settle(self.sender, self.wave, sendings, now=self.now)
         guard(self.sender, self.wave, sendings, now=self.now)
-        learn_of_devices(sendings, posted_at=posted_at, now=self.now)
+        not_taken = [one for one in sendings if one.outcome and one.outcome.action != Action.SENT]
+        learn_of_devices(not_taken, posted_at=posted_at, now=self.now)
         self.stopped |= learn(self.sender, self.wave, sendings, now=self.now)
-        now = self.now
-        for one in sendings:
-            weigh(one, self.wave, now=now)
+        for one in not_taken:
+            weigh(one, self.wave, now=self.now)
         recording.outcomes(self.wave, committed.pushing, owner=self.sender.owner)
         # Not ours any more, or the verdict ran out: what is still ours goes back and is judged anew.
         outbox.release(self.wave, [p.facts.message_id for p in committed.lost], owner=self.sender.owner)

@@ -26,7 +26,7 @@ from delivery.parcel import Sending
 from delivery.routes import Routes
 
 COLLECT_EVERY = 50_000
-"""Values that a worker makes before the collector looks for cycles: more than a claim holds, and a claim has none."""
+"""Values that a worker makes before the collector looks for cycles: more than a claim makes, which has hardly any."""
 
 
 class NoCredential(LookupError):
