@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
-from django.db import connection
+
+from audiences.statements import copy
 
 _encode = msgspec.json.Encoder().encode
 
@@ -63,8 +64,7 @@ def store(rows: Sequence[Row], *, source_id: int | None, now: dt.datetime) -> No
             _field(message_id.encode()),
         )
     parts.append(_END)
-    with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
-        copy.write(b"".join(parts))
+    copy(_COPY, b"".join(parts))
 
 
 _COPY = (

@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
@@ -23,39 +24,23 @@ HEARD_STEP = dt.timedelta(days=1)
 _LONG_AGO = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
-class Person:
+class Person(msgspec.Struct, eq=False):
     """One profile, in memory for one batch."""
 
-    __slots__ = (
-        "attributes",
-        "erased",
-        "external_id",
-        "heard",
-        "id",
-        "into",
-        "is_changed",
-        "is_known",
-        "is_vouched",
-        "locale",
-        "seen",
-        "seen_before",
-        "vouch",
-        "zone",
-    )
-
-    def __init__(self, *, id: int | None = None, external_id: str | None = None) -> None:
-        self.id = id
-        self.external_id = external_id  # only where it is to be written
-        self.is_known = external_id is not None
-        self.is_vouched = False
-        self.vouch = False
-        self.erased = False
-        self.seen = self.seen_before = self.heard = _LONG_AGO
-        self.locale = ""
-        self.zone = ""
-        self.attributes: dict[str, Any] = {}
-        self.into: Person | None = None
-        self.is_changed = False
+    id: int | None = None
+    external_id: str | None = None  # only where it is to be written
+    is_known: bool = False
+    is_vouched: bool = False
+    vouch: bool = False
+    erased: bool = False
+    seen: dt.datetime = _LONG_AGO
+    seen_before: dt.datetime = _LONG_AGO
+    heard: dt.datetime = _LONG_AGO
+    locale: str = ""
+    zone: str = ""
+    attributes: dict[str, Any] = {}
+    into: Person | None = None
+    is_changed: bool = False
 
     def final(self) -> Person:
         """The one that stays, when this one was merged."""
@@ -89,26 +74,30 @@ class People:
         self, user_ids: Collection[str], anonymous_ids: Collection[str], *, may_link: bool, now: dt.datetime
     ) -> None:
         look_up = _LOOK_UP_TO_LINK if may_link else _LOOK_UP
+        lately, heard = now - SEEN_STEP, now - HEARD_STEP
         for is_user, value, profile_id, facts, locale, zone in rows(
-            look_up, [now - SEEN_STEP, joined(sorted(anonymous_ids)), joined(sorted(user_ids))]
+            look_up, [lately, joined(sorted(anonymous_ids)), joined(sorted(user_ids))]
         ):
             person = self._by_id.get(profile_id)
             if person is None:
-                person = self._by_id[profile_id] = Person(id=profile_id)
-                person.is_known = facts & 1 != 0
-                person.is_vouched = facts & 2 != 0
-                person.erased = facts & 4 != 0
-                if facts & 8:
-                    person.seen = person.seen_before = now - SEEN_STEP
-                person.heard = now - HEARD_STEP
-                person.locale = locale
-                person.zone = zone
+                seen = lately if facts & 8 else _LONG_AGO
+                person = self._by_id[profile_id] = Person(
+                    id=profile_id,
+                    is_known=facts & 1 != 0,
+                    is_vouched=facts & 2 != 0,
+                    erased=facts & 4 != 0,
+                    seen=seen,
+                    seen_before=seen,
+                    heard=heard,
+                    locale=locale,
+                    zone=zone,
+                )
             (self.users if is_user else self.visitors)[value] = person
 
     def user(self, user_id: str) -> Person:
         person = self.users.get(user_id)
         if person is None:
-            person = self.users[user_id] = self._new(Person(external_id=user_id))
+            person = self.users[user_id] = self._new(Person(external_id=user_id, is_known=True))
             self._linked["user", user_id] = person
             return person
         return person if person.into is None else person.final()

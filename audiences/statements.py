@@ -61,6 +61,12 @@ def run(statement: str, parameters: Sequence[Any] | Mapping[str, Any]) -> None:
         cursor.execute(statement, parameters, prepare=True)
 
 
+def copy(statement: str, data: bytes) -> None:
+    """Run a COPY from these bytes in this transaction."""
+    with connection.wrap_database_errors, psycopg.Cursor(_raw()) as cursor, cursor.copy(statement) as lines:
+        lines.write(data)
+
+
 def plan_anew() -> None:
     """Have the statements planned anew, once a second at most. A plan that was made while a month's partition was nearly
     empty would read all of it for each batch, long after it has grown."""
