@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -14,7 +15,7 @@ from django.db.models import Model
 # Separates the items of a list that goes over as one text: building and reading an array costs several times more.
 SEPARATOR = "\x1f"
 PLAN_SECONDS = 1.0
-_planned_at = 0.0
+_planned = threading.local()  # for each thread has a connection of its own
 M = TypeVar("M", bound=Model)
 
 
@@ -70,9 +71,8 @@ def copy(statement: str, data: bytes) -> None:
 def plan_anew() -> None:
     """Have the statements planned anew, once a second at most. A plan that was made while a month's partition was nearly
     empty would read all of it for each batch, long after it has grown."""
-    global _planned_at
-    if time.monotonic() > _planned_at + PLAN_SECONDS:
-        _planned_at = time.monotonic()
+    if time.monotonic() > getattr(_planned, "at", 0.0) + PLAN_SECONDS:
+        _planned.at = time.monotonic()
         with connection.cursor() as cursor:
             cursor.execute("DISCARD PLANS")
 

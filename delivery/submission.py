@@ -15,8 +15,9 @@ from uuid import UUID
 import msgspec
 from django.db import connection, transaction
 
+from audiences import statements
 from audiences.partitions import ensure_months
-from audiences.statements import joined
+from audiences.statements import joined, plain
 from delivery.arms import arm_sql
 from delivery.models import MessageClass, SendingRules, Wave
 from delivery.payload import new_push_ids
@@ -81,6 +82,7 @@ def submit(batch: Sequence[Submission], *, now: dt.datetime) -> list[Submitted]:
     """
     for table in ("delivery_message", "delivery_push"):
         ensure_months(table, {one.wave_on for one in batch})
+    statements.plan_anew()
     ids = [UUID(one) for one in new_push_ids(len(batch))]
     with transaction.atomic(savepoint=False):
         messages = _write(batch, ids, _waves(batch, now=now), now=now)
@@ -103,12 +105,10 @@ def _waves(batch: Sequence[Submission], *, now: dt.datetime) -> dict[str, int]:
 
 
 def _known(occurrences: Mapping[str, Submission]) -> dict[str, int]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, occurrence, state FROM delivery_wave WHERE origin = %s AND occurrence = ANY(%s)",
-            [Wave.SEND_API, list(occurrences)],
-        )
-        found = cursor.fetchall()
+    found = statements.rows(
+        "SELECT id, occurrence, state FROM delivery_wave WHERE origin = %s AND occurrence = ANY(%s)",
+        [Wave.SEND_API, list(occurrences)],
+    )
     known: dict[str, int] = {}
     for pk, name, state in found:
         if state in (Wave.State.STOPPED, Wave.State.FINISHED):
@@ -139,18 +139,18 @@ def _wave(one: Submission, *, now: dt.datetime) -> Wave:
 
 _WRITE = """
 WITH asked AS (
-    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::bigint[], %s::date[],
+    SELECT * FROM unnest(%s::uuid[], string_to_array(%s::text, E'\\x1f'), %s::bigint[], %s::date[],
                          %s::bool[], %s::timestamptz[], %s::timestamptz[],
                          string_to_array(%s::text, E'\\x1f'))
         AS a(public_id, asked_by, wave_id, wave_on, is_free, due_at, expires_at, data)
 ), send AS (
     INSERT INTO delivery_send (public_id, wave_id, asked_by, asked_at)
-    SELECT public_id, wave_id, asked_by, %s FROM asked RETURNING id, public_id
+    SELECT public_id, wave_id, coalesce(asked_by, ''), %s::timestamptz FROM asked RETURNING id, public_id
 ), message AS (
     INSERT INTO delivery_message (wave_on, wave_id, profile_id, occurrence, arm, state, due_at, expires_at, planned_at,
                                   planned_epoch, data)
     SELECT a.wave_on, a.wave_id, s.profile_id, send.id, CASE WHEN a.is_free THEN 'told' ELSE {arm} END, 'queued',
-           a.due_at, a.expires_at, %s, s.epoch, a.data::jsonb
+           a.due_at, a.expires_at, %s::timestamptz, s.epoch, a.data::jsonb
     FROM asked a JOIN send USING (public_id)
          JOIN unnest(%s::uuid[], %s::bigint[]) AS p(public_id, profile_id) USING (public_id)
          JOIN audiences_standing s ON s.profile_id = p.profile_id
@@ -171,28 +171,26 @@ def _write(
         for one, public_id in zip(batch, ids, strict=True)
         for profile_id in dict.fromkeys(one.profile_ids)
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _WRITE.format(arm=arm),
-            [
-                list(ids),
-                [one.asked_by[:120] for one in batch],
-                [waves[one.occurrence] for one in batch],
-                [one.wave_on for one in batch],
-                free,
-                [one.due_at for one in batch],
-                [one.expires_at for one in batch],
-                joined(msgspec.json.encode(one.data).decode() for one in batch),
-                now,
-                *params,
-                now,
-                [public_id for public_id, _ in pairs],
-                [profile_id for _, profile_id in pairs],
-            ],
-        )
-        found: dict[UUID, dict[int, int]] = {}
-        for public_id, profile_id, message_id in cursor.fetchall():
-            found.setdefault(public_id, {})[profile_id] = message_id
+    found: dict[UUID, dict[int, int]] = {}
+    for public_id, profile_id, message_id in statements.rows(
+        _WRITE.format(arm=arm),
+        [
+            plain(ids),
+            joined([one.asked_by[:120] for one in batch]),
+            plain([waves[one.occurrence] for one in batch]),
+            plain([one.wave_on for one in batch]),
+            plain(free),
+            plain([one.due_at for one in batch]),
+            plain([one.expires_at for one in batch]),
+            joined([msgspec.json.encode(one.data).decode() for one in batch]),
+            now,
+            *params,
+            now,
+            plain([public_id for public_id, _ in pairs]),
+            plain([profile_id for _, profile_id in pairs]),
+        ],
+    ):
+        found.setdefault(public_id, {})[profile_id] = message_id
     return found
 
 

@@ -7,11 +7,12 @@ from functools import cache
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from rest_framework import exceptions, serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audiences import statements
 from audiences.database_clock import database_now
 from audiences.models import Identifier, Topic
 from campaigns import app_options
@@ -171,15 +172,15 @@ def _submission(said: dict[str, Any], key: ApiKey, *, now: dt.datetime) -> tuple
 
 def _profiles(external_ids: list[str]) -> dict[str, int]:
     """Who is called so now, by external id, in the order asked. One query."""
-    with connection.cursor() as cursor:
-        cursor.execute(
+    found = dict(
+        statements.rows(
             """
             SELECT i.value, i.profile_id FROM audiences_identifier i JOIN audiences_profile p ON p.id = i.profile_id
             WHERE i.kind = %s AND i.value = ANY(%s) AND p.erased_at IS NULL
             """,
             [Identifier.Kind.USER, external_ids],
         )
-        found = dict(cursor.fetchall())
+    )
     return {external_id: found[external_id] for external_id in external_ids if external_id in found}
 
 

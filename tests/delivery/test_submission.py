@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from audiences import statements
 from audiences.identity import merge
 from audiences.models import Device
 from delivery import sweeper
@@ -130,12 +131,15 @@ def test_a_push_is_given_up_at_its_own_end_not_at_its_waves(push_service, real_n
     assert (message.state, message.reason) == ("rejected", "expired_in_retry")
 
 
-def test_a_batch_of_sends_costs_a_handful_of_statements(real_now):
+def test_a_batch_of_sends_costs_a_handful_of_statements(real_now, monkeypatch):
     people = [make.profile() for _ in range(20)]
     submit([asked(people, real_now)], now=real_now)
+    prepared, rows = [], statements.rows
+    monkeypatch.setattr(statements, "rows", lambda *asked: prepared.append(asked) or rows(*asked))
     with CaptureQueriesContext(connection) as queries:
         submit([asked(people, real_now) for _ in range(20)], now=real_now)
-    assert len([one for one in queries if "SAVEPOINT" not in one["sql"]]) <= 6
+    assert len([one for one in queries if "SAVEPOINT" not in one["sql"]]) + len(prepared) <= 6
+    assert len(prepared) == 3
     assert Message.objects.count() == 420
 
 
