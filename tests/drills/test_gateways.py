@@ -93,7 +93,9 @@ def test_push_services_that_drip_or_say_nothing_keep_a_worker_for_its_deadline_a
     wave = planned(people, now=start_at)
     wait_for(lambda: Push.objects.filter(wave=wave).count() == len(people))
     began = Push.objects.filter(wave=wave).order_by("intent_at").first().intent_at
-    wait_for(lambda: not Push.objects.filter(wave=wave, state="sending").exists())
+    # Those of the mute one are tried again and again, after moments that are easily missed.
+    others = Push.objects.filter(wave=wave).exclude(device__address__startswith=mute.origin)
+    wait_for(lambda: not others.filter(state="sending").exists())
     ended = Push.objects.filter(wave=wave, finished_at__isnull=False).order_by("-finished_at").first().finished_at
     became = dict(Push.objects.filter(wave=wave).values_list("device__address", "state"))
     for name, state in (("silence", "unknown"), ("drip", "unknown"), ("drip-body", "sent"), ("huge", "sent")):
