@@ -44,7 +44,10 @@ def clocks_agree(app_configs: object, databases: Sequence[str] | None = None, **
     wrong = wrong_clock()
     if not wrong:
         return []
-    hint = "Let both keep time by NTP. Sending, launches and people's choices go by PostgreSQL's clock; some figures of pages by their host's."
+    hint = (
+        "Let both keep time by NTP. Sending, launches and people's choices go by PostgreSQL's clock; some figures of pages "
+        "by their host's."
+    )
     return [Warning(f"This host's clock is {wrong} PostgreSQL's.", hint=hint, id="heed.W001")]
 
 

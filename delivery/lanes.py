@@ -92,11 +92,12 @@ def next_wave(lane: Lane, line: Line) -> Wave | None:
     found = statements.objects(Wave, f"id = ({_TRANSACTIONAL})", {"patience": patience})
     if not found and lane == Lane.ORDINARY and (pk := line.first()) is not None:
         found = statements.objects(Wave, "id = %s", [pk])
-    for wave in found:
-        if wave.topic_id is not None:
-            (wave.topic,) = statements.objects(Topic, "id = %s", [wave.topic_id])
-        return wave
-    return None
+    if not found:
+        return None
+    (wave,) = found
+    if wave.topic_id is not None:
+        (wave.topic,) = statements.objects(Topic, "id = %s", [wave.topic_id])
+    return wave
 
 
 def must_make_way(line: Line) -> bool:

@@ -1,4 +1,4 @@
-"""How often one address, or one person's link, may call: a token bucket in Redis. Without Redis nobody is limited, and nothing fails."""
+"""How often an address, or a person, may call: a token bucket in Redis. Without Redis nobody is limited, nothing fails."""
 
 from __future__ import annotations
 
