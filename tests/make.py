@@ -12,7 +12,7 @@ from audiences.models import Device, Event, Identifier, Profile, Segment, Source
 from audiences.sealing import seal
 from campaigns.models import Campaign, MessageTemplate, TemplateVersion
 from delivery import credentials
-from delivery.models import Arm, Credential, Message, Wave
+from delivery.models import Arm, Credential, Message, SendingRules, Wave
 from tests.conftest import NOW
 
 _number = itertools.count(1)
@@ -123,6 +123,11 @@ def scheduled(segment: Segment, version: TemplateVersion, *, at: dt.datetime, **
     )
     made.included.add(segment)
     return made
+
+
+def no_quiet_hours() -> SendingRules:
+    """The site's rules with every hour fit for sending."""
+    return SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
 
 
 def credential(**values: Any) -> Credential:

@@ -11,7 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from console import stops
 from delivery import waiting
-from delivery.models import Credential, Hold, Message, Push, SendingRules, Wave
+from delivery.models import Credential, Hold, Message, Push, Wave
 from tests import make
 from tests.delivery.sending import drain, phones, planned, states
 
@@ -21,7 +21,7 @@ NOBODY = "0" * 64
 
 @pytest.fixture
 def page(signed_in: Callable[..., BrowserContext], real_now: Any) -> Page:
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     return signed_in(viewport={"width": 1280, "height": 900}).new_page()
 
 

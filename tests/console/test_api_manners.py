@@ -8,7 +8,7 @@ from django.test import Client
 
 from console.api.keys import create_key
 from console.tracking import rates
-from delivery.models import Message, SendingRules
+from delivery.models import Message
 from tests import make
 from tests.console.test_api import caller
 from tests.delivery.sending import drain, subscribed
@@ -112,7 +112,7 @@ def test_where_nobody_is_limited_nothing_is_said(api, monkeypatch):
 
 def test_why_tells_what_was_recorded_when_it_is_over(api, push_service, real_now, transactional_db):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     ada = make.profile("ada")
     subscribed(push_service, [ada])
     message = api("post", "/api/messages", {"to": "ada", "content": {"title": "Hello"}}).json()["messages"][0]["id"]
@@ -126,7 +126,7 @@ def test_why_tells_what_was_recorded_when_it_is_over(api, push_service, real_now
 
 def test_why_judges_what_still_waits_as_of_now_and_sends_nothing(api, push_service, real_now):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     ada = make.profile("ada")
     later = (real_now + dt.timedelta(hours=2)).isoformat()
     body = {"to": "ada", "content": {"title": "Hello"}, "send_at": later}

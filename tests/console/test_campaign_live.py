@@ -25,7 +25,7 @@ from delivery.gateways.outcomes import NOT_ANSWERED
 from delivery.gateways.outcomes_apns import APNS
 from delivery.gateways.outcomes_fcm import FCM
 from delivery.gateways.outcomes_webpush import WEB_PUSH
-from delivery.models import Hold, Message, SendingRules, Tally, Throttle, Wave
+from delivery.models import Hold, Message, Tally, Throttle, Wave
 from delivery.sweeper import sweep
 from tests import make
 from tests.delivery.sending import drain, plain, planned, reachable
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def site() -> None:
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     plain.refuse.clear()
 
 

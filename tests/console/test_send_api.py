@@ -7,7 +7,7 @@ import pytest
 from campaigns.models import TemplateVersion
 from console.api.keys import create_key
 from delivery.content import collapse_key
-from delivery.models import Message, MessageClass, Send, SendingRules, Wave
+from delivery.models import Message, MessageClass, Send, Wave
 from delivery.receipts import Receipt, accept, receipt_token
 from tests import make
 from tests.console.test_api import caller
@@ -28,7 +28,7 @@ def hello(**values):
 
 def test_a_message_by_template_and_data_arrives_and_its_status_says_so(api, push_service, real_now, transactional_db):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     ada = make.profile("ada", attributes={"first_name": "Ada"})
     subscribed(push_service, [ada])
     make.version(
@@ -71,7 +71,7 @@ def test_a_message_by_template_and_data_arrives_and_its_status_says_so(api, push
 
 def test_what_was_held_back_says_why_in_code_words_and_values(api, push_service, real_now, transactional_db):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     make.profile("ada")
     message = api("post", "/api/messages", hello()).json()["messages"][0]["id"]
     drain()
@@ -243,7 +243,7 @@ def test_sends_of_an_unreachable_redis_are_kept_all_the_same(api, settings, tran
 
 def test_reachable_devices_of_one_send_get_one_push_each(api, push_service, real_now, transactional_db):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     people = reachable(push_service, 3)
     for one in people:
         one.identifiers.create(kind="user", value=one.external_id)

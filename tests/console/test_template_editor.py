@@ -8,7 +8,6 @@ from django.contrib.auth.models import User
 
 from audiences.models import AttributeName, EventName
 from campaigns.models import MessageTemplate
-from delivery.models import SendingRules
 from tests import make
 from tests.delivery.sending import drain, planned, states, subscribed
 
@@ -292,7 +291,7 @@ EVERYTHING = WRITTEN | {
 def test_all_that_is_set_in_the_editor_arrives_at_the_gateways(
     staff, fcm_service, apns_service, push_service, real_now
 ):
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     answer = staff.post("/console/templates/new/", EVERYTHING | {"publish": "1"})
     assert answer.status_code == 302, answer.context["problems"]
     make.credential(), make.fcm_credential(), make.apns_credential()

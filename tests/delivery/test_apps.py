@@ -5,7 +5,7 @@ import datetime as dt
 import pytest
 
 from audiences.models import Device, Standing
-from delivery.models import AccessToken, Credential, Hold, Message, Push, SendingRules, Wave
+from delivery.models import AccessToken, Credential, Hold, Message, Push, Wave
 from tests import make
 from tests.delivery.sending import drain, phones, planned, reachable, sender, states
 from tests.gateways.apns import ApnsService
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def site(real_now):
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
 
 
 def again(wave, now):

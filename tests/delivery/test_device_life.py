@@ -6,7 +6,7 @@ import pytest
 
 from audiences.ingest import accept
 from audiences.models import Device, Profile
-from delivery.models import Message, Push, SendingRules
+from delivery.models import Message, Push
 from tests import make
 from tests.delivery.sending import drain, planned, states
 from tests.gateways.apns import ApnsService
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def site(redis_server):
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
 
 
 def says(who, token, type, *, app="", **device):

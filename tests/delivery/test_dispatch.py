@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def site(real_now):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     plain.refuse.clear()
     plain.rendered.clear()
 

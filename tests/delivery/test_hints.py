@@ -8,7 +8,6 @@ from django.db import connection
 
 from delivery import hints, tasks
 from delivery.lanes import Lane
-from delivery.models import SendingRules
 from tests import make
 from tests.delivery.sending import planned, reachable, sender, states
 from tests.drills.processes import wait_for
@@ -20,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def site_that_sends(redis_server, settings):
     settings.HEED_TRANSACTIONAL_WORKERS = 1
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
 
 
 def test_who_listens_hears_a_hint_and_needs_no_job():

@@ -8,7 +8,7 @@ from delivery import holds, waiting
 from delivery.dispatch import drain_batch
 from delivery.gateways.base import Action, Outcome
 from delivery.holds import EVERYWHERE, Watch
-from delivery.models import Credential, Hold, Message, Push, SendingRules
+from delivery.models import Credential, Hold, Message, Push
 from delivery.models.credential import BROKEN
 from tests import make
 from tests.delivery.sending import drain, planned, reachable, sender, states
@@ -23,7 +23,7 @@ FINE = Outcome(Action.SENT)
 @pytest.fixture(autouse=True)
 def site(real_now):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from delivery import lanes
 from delivery.dispatch import drain_batch
 from delivery.lanes import Lane, Line
-from delivery.models import Message, SendingRules, Wave
+from delivery.models import Message, Wave
 from tests import make
 from tests.delivery.sending import planned, reachable, sender, states
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def site(real_now, settings):
     settings.HEED_TRANSACTIONAL_WORKERS = 0
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
 
 
 def tokens(service):

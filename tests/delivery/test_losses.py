@@ -11,7 +11,7 @@ from audiences import upkeep
 from audiences.models import Device, Standing
 from delivery import holds, losses
 from delivery.dispatch import drain_batch
-from delivery.models import Credential, Hold, Loss, Message, Push, SendingRules, Wave
+from delivery.models import Credential, Hold, Loss, Message, Push, Wave
 from delivery.restore import restore, set_aside
 from tests import make
 from tests.delivery.sending import drain, planned, reachable, sender, states
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def site(real_now):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
 
 
 def set_aside_count():

@@ -9,7 +9,7 @@ from django.db.models import Min
 from audiences.models import Device, Profile, Standing
 from delivery.dispatch import drain_batch
 from delivery.lanes import Lane
-from delivery.models import Message, MessageClass, Push, SendingRules
+from delivery.models import Message, MessageClass, Push
 from delivery.rhythm import AROUND, LARGE
 from delivery.submission import Submission, submit
 from tests import make
@@ -25,7 +25,7 @@ SECOND = dt.timedelta(seconds=1)
 
 @pytest.fixture(autouse=True)
 def site(real_now):
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     make.fcm_credential()
 
 

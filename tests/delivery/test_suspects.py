@@ -4,7 +4,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from delivery import outbox, suspects, tasks
-from delivery.models import Message, SendingRules
+from delivery.models import Message
 from delivery.sweeper import sweep
 from tests import make
 from tests.delivery.sending import drain, plain, planned, reachable, states
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def site():
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     plain.refuse.clear()
 
 

@@ -8,7 +8,7 @@ from django.db.models import F
 
 from delivery import outbox, sweeper, tally
 from delivery.dispatch import drain_batch
-from delivery.models import Cap, Message, Push, SendingRules, Tally, Wave
+from delivery.models import Cap, Message, Push, Tally, Wave
 from tests import make
 from tests.delivery.sending import drain, plain, planned, reachable, sender, states
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def site(real_now):
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     plain.refuse.clear()
 
 

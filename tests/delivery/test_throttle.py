@@ -11,7 +11,7 @@ from django.db.models import F
 from delivery import lanes, pacing, throttle
 from delivery.dispatch import drain_batch
 from delivery.lanes import Lane, Line
-from delivery.models import Message, Push, SendingRules, Throttle, Wave
+from delivery.models import Message, Push, Throttle, Wave
 from delivery.throttle import Pace
 from tests import make
 from tests.delivery.sending import drain, planned, reachable, sender, states
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture(autouse=True)
 def site(real_now):
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
 
 
 @pytest.fixture

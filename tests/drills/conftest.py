@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from delivery.models import SendingRules
 from tests import make
 from tests.drills import servers
 from tests.drills.processes import Processes
@@ -43,7 +42,7 @@ def own_processes(own_servers: servers.Servers, push_service: Any, process_envir
 def started(environment: dict[str, str]) -> Iterator[Processes]:
     """Processes in this environment, on a site that has a credential and no quiet hours; stopped at the end."""
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     mine = Processes(environment | FAST)
     try:
         yield mine

@@ -13,7 +13,7 @@ from campaigns.order_import import import_orders
 from campaigns.publish import publish
 from campaigns.results.campaign import result_of
 from console.reports.words import verdict
-from delivery.models import Message, SendingRules
+from delivery.models import Message
 from tests import make
 from tests.delivery.sending import drain, subscribed
 
@@ -35,7 +35,7 @@ LAPSED = {
 def test_a_winback_campaign_on_a_real_shops_history(push_service, real_now):
     push_service.control(check=False)
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     done = import_orders(
         Path(ORDERS), names={}, zone=ZoneInfo("Europe/London"), currency="GBP", now=real_now, tell=lambda line: None
     )

@@ -14,7 +14,7 @@ from campaigns.tasks import close_finished
 from console.models import WebhookCursor, WebhookDelivery
 from console.webhooks import endpoints, gathering
 from delivery import sweeper
-from delivery.models import Message, MessageClass, SendingRules
+from delivery.models import Message, MessageClass
 from delivery.receipts import Receipt, accept, receipt_token
 from delivery.submission import Submission, submit
 from tests import make
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def site():
     make.credential()
-    SendingRules.objects.create(pk=1, quiet_from=None, quiet_until=None)
+    make.no_quiet_hours()
     plain.refuse.clear()
 
 
